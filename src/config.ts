@@ -1,0 +1,148 @@
+/** Environment variables -> one frozen Config; reports every bad value at once and refuses to start. */
+import { resolve } from 'node:path';
+import { z } from 'zod';
+import { closeGraceDefaultSeconds } from './domain/limits.ts';
+
+const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const flag = z
+  .enum(['true', 'false'])
+  .default('false')
+  .transform((text) => text === 'true');
+const secretKey = z
+  .string()
+  .regex(
+    /^tr_(dev|stg|prod|preview)_[A-Za-z0-9_-]{16,128}$/,
+    'expected tr_<dev|stg|prod|preview>_ and 16 to 128 letters or digits',
+  );
+const commaList = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((item) => item.trim())
+      .filter((item) => item !== ''),
+  )
+  .pipe(z.array(secretKey));
+
+const environmentSchema = z.object({
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: port(3040),
+  PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  DATA_DIR: z.string().min(1).default('.perdure'),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(500).default(16),
+  TEMPORAL_ADDRESS: z.string().min(1).optional(),
+  TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
+  TEMPORAL_API_KEY: z.string().min(1).optional(),
+  TEMPORAL_TLS: flag,
+  TEMPORAL_TLS_CERT_FILE: z.string().min(1).optional(),
+  TEMPORAL_TLS_KEY_FILE: z.string().min(1).optional(),
+  TEMPORAL_CLI_PATH: z.string().min(1).optional(),
+  TEMPORAL_PORT: port(7233),
+  TEMPORAL_UI_PORT: port(8233),
+  SECRET_KEYS: commaList.optional(),
+  ENCRYPTION_KEY: z
+    .string()
+    .regex(/^[0-9a-fA-F]{64}$/, 'expected 64 hexadecimal digits: openssl rand -hex 32')
+    .optional(),
+  CLOSE_GRACE_SECONDS: z.coerce.number().int().min(0).max(86_400).default(closeGraceDefaultSeconds),
+  LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  LOG_FORMAT: z.enum(['json', 'pretty']).optional(),
+  FAILPOINTS: z.string().optional(),
+});
+
+export interface TemporalTarget {
+  /** Null: start the embedded server. */
+  readonly address: string | null;
+  readonly namespace: string;
+  readonly apiKey: string | null;
+  readonly tls: boolean;
+  readonly tlsCertFile: string | null;
+  readonly tlsKeyFile: string | null;
+  readonly cliPath: string | null;
+  readonly embeddedPort: number;
+  readonly embeddedUiPort: number;
+}
+
+export interface Config {
+  readonly host: string;
+  readonly port: number;
+  /** Without a trailing slash; null: derived from host and port. */
+  readonly publicUrl: string | null;
+  /** Absolute. */
+  readonly dataDir: string;
+  /** Null: PGlite in `dataDir`. */
+  readonly databaseUrl: string | null;
+  readonly databasePoolSize: number;
+  readonly temporal: TemporalTarget;
+  /** Null: the embedded mode makes one dev key. */
+  readonly secretKeys: readonly string[] | null;
+  /** 64 hexadecimal digits; null: the embedded mode keeps one in `dataDir`. */
+  readonly encryptionKey: string | null;
+  readonly closeGraceSeconds: number;
+  readonly logLevel: string;
+  readonly logFormat: 'json' | 'pretty' | null;
+  readonly failpoints: string | null;
+}
+
+export type ConfigResult =
+  | { readonly ok: true; readonly config: Config }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/** @param environment `process.env`, or a test's own; an empty value counts as absent */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): ConfigResult {
+  const present = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = environmentSchema.safeParse(present);
+  if (!parsed.success) {
+    return { ok: false, problems: parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`) };
+  }
+  const problems = contradictions(parsed.data);
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, config: Object.freeze(toConfig(parsed.data)) };
+}
+
+type Parsed = z.infer<typeof environmentSchema>;
+
+function contradictions(env: Parsed): string[] {
+  const problems: string[] = [];
+  if (env.DATABASE_URL !== undefined && env.ENCRYPTION_KEY === undefined) {
+    problems.push('ENCRYPTION_KEY: required with DATABASE_URL, because keys are stored sealed: openssl rand -hex 32');
+  }
+  if ((env.TEMPORAL_TLS_CERT_FILE === undefined) !== (env.TEMPORAL_TLS_KEY_FILE === undefined)) {
+    problems.push('TEMPORAL_TLS_CERT_FILE, TEMPORAL_TLS_KEY_FILE: give both or neither');
+  }
+  return problems;
+}
+
+function toConfig(env: Parsed): Config {
+  return {
+    host: env.HOST,
+    port: env.PORT,
+    publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
+    dataDir: resolve(env.DATA_DIR),
+    databaseUrl: env.DATABASE_URL ?? null,
+    databasePoolSize: env.DATABASE_POOL_SIZE,
+    temporal: toTemporalTarget(env),
+    secretKeys: env.SECRET_KEYS ?? null,
+    encryptionKey: env.ENCRYPTION_KEY ?? null,
+    closeGraceSeconds: env.CLOSE_GRACE_SECONDS,
+    logLevel: env.LOG_LEVEL,
+    logFormat: env.LOG_FORMAT ?? null,
+    failpoints: env.FAILPOINTS ?? null,
+  };
+}
+
+function toTemporalTarget(env: Parsed): TemporalTarget {
+  return {
+    address: env.TEMPORAL_ADDRESS ?? null,
+    namespace: env.TEMPORAL_NAMESPACE,
+    apiKey: env.TEMPORAL_API_KEY ?? null,
+    tls: env.TEMPORAL_TLS,
+    tlsCertFile: env.TEMPORAL_TLS_CERT_FILE ?? null,
+    tlsKeyFile: env.TEMPORAL_TLS_KEY_FILE ?? null,
+    cliPath: env.TEMPORAL_CLI_PATH ?? null,
+    embeddedPort: env.TEMPORAL_PORT,
+    embeddedUiPort: env.TEMPORAL_UI_PORT,
+  };
+}

@@ -1,0 +1,36 @@
+/**
+ * Expected refusals, one closed union. A failure travels as a value; a fault (our bug, a broken
+ * dependency) is thrown. `http/answer-failure.ts` is the only place that knows their wire form.
+ */
+export interface FieldProblem {
+  readonly code: string;
+  readonly message: string;
+  readonly path: readonly string[];
+}
+
+export type Failure =
+  | { readonly code: 'session_closed' }
+  | { readonly code: 'session_expired' }
+  | { readonly code: 'session_not_found' }
+  | { readonly code: 'run_not_found' }
+  | { readonly code: 'claim_refused' }
+  | { readonly code: 'scope_missing' }
+  | { readonly code: 'invalid_body'; readonly message: string; readonly details: readonly FieldProblem[] }
+  | { readonly code: 'unavailable'; readonly part: 'database' | 'temporal' | 'session worker' };
+
+export type Result<Value> =
+  | { readonly ok: true; readonly value: Value }
+  | { readonly ok: false; readonly failure: Failure };
+
+export const succeed = <Value>(value: Value): Result<Value> => ({ ok: true, value });
+export const fail = (failure: Failure): { readonly ok: false; readonly failure: Failure } => ({ ok: false, failure });
+
+/** A part that a request needs does not answer. Thrown by adapters, turned into `unavailable` at the edge. */
+export class Unavailable extends Error {
+  readonly part: 'database' | 'temporal' | 'session worker';
+  constructor(part: 'database' | 'temporal' | 'session worker', cause?: unknown) {
+    super(`${part} is not available`, { cause });
+    this.name = 'Unavailable';
+    this.part = part;
+  }
+}

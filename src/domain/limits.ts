@@ -1,0 +1,137 @@
+/** Every bound of the product, in one place, each with its unit and its reason. */
+
+/** Seed: "The whole body must be 32KB or smaller". Counted in bytes as they stream in. */
+export const createBodyBytesMax = 32_768;
+/** Protocol sections 3.5 and 3.6; also our own claim route. */
+export const smallBodyBytesMax = 1_024;
+/** Nesting beyond this is refused before JSON.parse: recursion in later stages must stay shallow. */
+export const jsonDepthMax = 256;
+
+export const typeLengthMax = 64;
+export const taskIdentifierLengthMax = 128;
+export const externalIdLengthMax = 256;
+export const sessionTagsMax = 10;
+/** Seed: five, though the SDK's client type allows ten (protocol disagreement 4). */
+export const runTagsMax = 5;
+export const tagLengthMax = 128;
+export const queueLengthMax = 128;
+/** The seed leaves these two open; both become part of a task queue name, which Temporal caps at 1,000 bytes. */
+export const regionLengthMax = 128;
+export const lockToVersionLengthMax = 128;
+/** Temporal caps the names of task queues here; each of their parts can be within its own limit and the whole too long. */
+export const taskQueueBytesMax = 1_000;
+export const maxAttemptsMax = 10;
+export const idleTimeoutInSecondsMax = 3_600;
+/** One hundred years: Temporal's durations are 64-bit nanoseconds, so an unbounded cap would overflow. */
+export const maxDurationInSecondsMax = 3_153_600_000;
+export const concurrencyNamesMax = 2;
+export const concurrencyKeyLengthMax = 512;
+export const deploymentIdLengthMax = 256;
+export const closeReasonLengthMax = 256;
+/** Longer request keys are kept as a digest. */
+export const requestKeyLengthMax = 128;
+
+/** Attempts of a run when `maxAttempts` is not given. */
+export const maxAttemptsDefault = 3;
+/** Start-to-close of an attempt without `maxDuration`: a chat may stay resident for long. */
+export const attemptDurationDefaultSeconds = 30 * 24 * 3_600;
+/** A run whose worker fell silent for this long is tried again elsewhere; see docs/decisions. */
+export const heartbeatTimeoutMs = 3_000;
+/** A worker tells Temporal this often that its attempt is alive. */
+export const heartbeatIntervalMs = 500;
+/** First delay between two attempts; doubles up to the maximum. */
+export const retryDelayFirstMs = 500;
+export const retryDelayMaxMs = 10_000;
+
+/** A caller waits this long for the row to show an outcome; then 503 and `Retry-After`. */
+export const answerDeadlineMs = 10_000;
+/** An order is sent again this often while its outcome is awaited (lifecycle R5). */
+export const resendIntervalMs = 1_000;
+/** A waiter looks at the row at least this often, also when every notification is lost. */
+export const pollFirstMs = 25;
+export const pollMaxMs = 250;
+/** Seconds in the `Retry-After` of a 503. */
+export const retryAfterSeconds = 1;
+/** A waiter for the outcome of a cancellation leaves after this; the order itself stands. */
+export const cancelAnswerDeadlineMs = 5_000;
+/** Status questions to Temporal are a courtesy on a read: the row answers when they are late. */
+export const describeDeadlineMs = 1_000;
+
+/** A run that ends in a crash is followed by at most this many continuations in a row (lifecycle, `barren`). */
+export const barrenMax = 3;
+/** After a close a live run may finish its turn for this long. */
+export const closeGraceDefaultSeconds = 300;
+
+/** Public tokens minted on create (seed: "Default TTL is 1 hour"). */
+export const publicTokenTtlSeconds = 3_600;
+/** A JWT longer than this is refused unread. */
+export const bearerBytesMax = 8_192;
+
+/** An attempt that was told to stop may still return for this long; then it ends without its code. */
+export const stopGraceMs = 10_000;
+/** What a task returns, as JSON. Half of the size at which Temporal refuses a payload. */
+export const runOutputBytesMax = 1_048_576;
+/** Temporal keeps an error in several places: longer texts are cut. */
+export const errorMessageLengthMax = 4_096;
+export const errorStackLengthMax = 8_192;
+/** Links of an error's `cause` chain that are kept; a chain may be circular. */
+export const errorCausesMax = 3;
+/** One request of a claim; an attempt repeats it until the deadline, then another attempt goes on. */
+export const claimRequestTimeoutMs = 5_000;
+export const claimDeadlineMs = 30_000;
+export const claimRetryFirstMs = 100;
+export const claimRetryMaxMs = 2_000;
+/** A claim's answer is five short fields; more than this is some other server speaking. */
+export const claimAnswerBytesMax = 16_384;
+/** On shutdown a task worker lets its runs go on for this long before it hands them to another worker. */
+export const taskShutdownGraceDefaultMs = 10_000;
+/** One hour: a longer drain is a worker that never stops. */
+export const taskShutdownGraceMaxMs = 3_600_000;
+/** Runs that one task worker executes at once per task queue; chats are mostly idle while they wait. */
+export const concurrentRunsDefault = 100;
+export const concurrentRunsMax = 10_000;
+/** Each queue costs a task worker several open polls. */
+export const servedQueuesMax = 100;
+/** A connection attempt of a task worker to Temporal, and the pauses between two of them. */
+export const connectTimeoutMs = 10_000;
+export const reconnectFirstMs = 250;
+export const reconnectMaxMs = 5_000;
+
+/** One call that hands an order to Temporal; the waiter sends again after it. */
+export const orderDeadlineMs = 3_000;
+/** A session worker that dies in a workflow task is noticed after this; its local activities take milliseconds. */
+export const workflowTaskTimeoutMs = 5_000;
+/** A cached workflow whose worker died is given to another after this (pitfall: the default is ten seconds). */
+export const stickyTimeoutMs = 1_000;
+/** Whether a task queue has pollers is remembered for this long. */
+export const pollersCacheMs = 2_000;
+export const pollersCacheEntriesMax = 1_000;
+
+/** Lifecycle R2: a paused process holds locks and its connection for no longer than this. */
+export const databaseTimeoutMs = 2_000;
+/** A server that does not even report its own timeout is taken for dead; the connection is dropped. */
+export const databaseAnswerTimeoutMs = 3_000;
+/** Statements and transactions that wait for a connection; the next one is refused at once. */
+export const databaseWaitersMax = 1_000;
+/** Distinct statement texts that are kept prepared on each connection; further ones are parsed on each use. */
+export const preparedStatementsMax = 500;
+/** Pooled connections: closed after this time without use, and after this age, so that a moved server is found. */
+export const connectionIdleMs = 60_000;
+export const connectionLifetimeSeconds = 3_600;
+/** On close, statements in flight are waited for; then the process goes on without them. */
+export const databaseCloseTimeoutMs = 5_000;
+/** Another process that migrates is waited for; one statement of a migration may rewrite a large table. */
+export const schemaLockTimeoutMs = 60_000;
+export const schemaStatementTimeoutMs = 600_000;
+/** PostgreSQL refuses notifications of 8,000 bytes and more. */
+export const notificationBytesMax = 7_900;
+/** Notifications that wait for the side session; later ones are dropped, which costs their readers a poll tick. */
+export const notificationsWaitingMax = 100;
+/** How soon a silently dead side session is noticed, and the pauses between two attempts to open it again. */
+export const sideSessionProbeMs = 15_000;
+export const sideSessionReopenFirstMs = 100;
+export const sideSessionReopenMaxMs = 5_000;
+/** Changed sessions are announced to other processes together, this often at most. */
+export const announceIntervalMs = 5;
+/** More changed sessions than this in one interval are announced as "everything". */
+export const announcedSessionsMax = 6_000;

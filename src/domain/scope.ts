@@ -1,0 +1,58 @@
+/** The scope grammar of public tokens: `action[:type[:id]]` (protocol section 2.4). */
+export interface ScopeCheck {
+  readonly action: string;
+  readonly type: string;
+  /** Any of these ids passes; empty for a resource declared without id. */
+  readonly ids: readonly string[];
+}
+
+/** A secret key passes every check; anything else only what its scopes grant. */
+export type Grant = { readonly kind: 'all' } | { readonly kind: 'scopes'; readonly scopes: readonly string[] };
+
+export function permits(grant: Grant, checks: readonly ScopeCheck[]): boolean {
+  if (grant.kind === 'all') return true;
+  return grant.scopes.some((scope) => checks.some((check) => scopePermits(scope, check)));
+}
+
+function scopePermits(scope: string, check: ScopeCheck): boolean {
+  if (scope === 'admin') return true;
+  const [action = '', type, id] = splitScope(scope);
+  if (action !== check.action && action !== '*') return false;
+  if (type === undefined || (type !== check.type && type !== 'all')) return false;
+  return id === undefined || check.ids.includes(id);
+}
+
+/** Only the first two colons split: an id may contain colons. */
+function splitScope(scope: string): [string, string?, string?] {
+  const first = scope.indexOf(':');
+  if (first < 0) return [scope];
+  const second = scope.indexOf(':', first + 1);
+  if (second < 0) return [scope.slice(0, first), scope.slice(first + 1)];
+  return [scope.slice(0, first), scope.slice(first + 1, second), scope.slice(second + 1)];
+}
+
+export const mayCreate = (taskIdentifier: string, ids: readonly string[]): readonly ScopeCheck[] => [
+  { action: 'write', type: 'sessions', ids },
+  { action: 'write', type: 'tasks', ids: [taskIdentifier] },
+];
+
+export const mayReadSession = (ids: readonly string[]): readonly ScopeCheck[] => [
+  { action: 'read', type: 'sessions', ids },
+];
+
+export interface RunScopes {
+  readonly runId: string;
+  readonly taskIdentifier: string;
+  readonly tags: readonly string[];
+}
+
+export const mayReadRun = (run: RunScopes): readonly ScopeCheck[] => [
+  { action: 'read', type: 'runs', ids: [run.runId] },
+  { action: 'read', type: 'tasks', ids: [run.taskIdentifier] },
+  { action: 'read', type: 'tags', ids: run.tags },
+];
+
+export const mayCancelRun = (run: Pick<RunScopes, 'runId' | 'taskIdentifier'>): readonly ScopeCheck[] => [
+  { action: 'write', type: 'runs', ids: [run.runId] },
+  { action: 'write', type: 'tasks', ids: [run.taskIdentifier] },
+];

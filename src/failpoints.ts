@@ -1,0 +1,41 @@
+/**
+ * Crash and pause points, so that the stories of the lifecycle design are reproducible with real processes.
+ * `FAILPOINTS` is a comma list of `<point>=<action>[@<nth hit>]`; actions: `kill` (SIGKILL of this process),
+ * `pause` (SIGSTOP, until someone sends SIGCONT). Each fires once. Unset, a point costs one call.
+ */
+import type { Failpoints } from './sessions/ports.ts';
+
+const signals = { kill: 'SIGKILL', pause: 'SIGSTOP' } as const;
+
+interface Failpoint {
+  readonly signal: 'SIGKILL' | 'SIGSTOP';
+  hitsLeft: number;
+}
+
+const none: Failpoints = { hit: async () => undefined };
+
+/** Throws on text it cannot read: a test that names no real action would prove nothing. */
+export function readFailpoints(text: string | null): Failpoints {
+  if (text === null) return none;
+  const points = new Map(text.split(',').map(readFailpoint));
+  return {
+    async hit(name) {
+      const point = points.get(name);
+      if (point === undefined) return;
+      point.hitsLeft -= 1;
+      if (point.hitsLeft > 0) return;
+      points.delete(name);
+      process.stderr.write(`failpoint ${name}: ${point.signal}\n`);
+      process.kill(process.pid, point.signal);
+      // The signal is asynchronous: give it the turn of the event loop in which it strikes.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    },
+  };
+}
+
+function readFailpoint(text: string): [string, Failpoint] {
+  const found = /^([A-Za-z:-]+)=(kill|pause)(?:@([1-9]\d{0,5}))?$/.exec(text.trim());
+  const [, name, action, nth] = found ?? [];
+  if (name === undefined || action === undefined) throw new Error(`FAILPOINTS: cannot read ${JSON.stringify(text)}`);
+  return [name, { signal: signals[action as keyof typeof signals], hitsLeft: Number(nth ?? 1) }];
+}

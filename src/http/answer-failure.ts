@@ -1,0 +1,102 @@
+/** The one place that knows how a failure looks on the wire (protocol sections 1.3 and 3.2). */
+import type { Middleware } from 'koa';
+import { Unavailable } from '../domain/failure.ts';
+import { retryAfterSeconds } from '../domain/limits.ts';
+import type { Observe } from '../observe/facts.ts';
+import { type HttpFailure, Refusal } from './refusal.ts';
+import type { Exchange, RequestState } from './route.ts';
+
+interface Answer {
+  readonly status: number;
+  /** Empty text where the protocol wants no body. */
+  readonly body: { readonly error: string; readonly [key: string]: unknown } | '';
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The SDK retries a 409 unless it is told not to (protocol section 1.2). */
+const neverRetry = { 'x-should-retry': 'false' };
+
+const ended = (word: 'closed' | 'expired'): Answer => ({
+  status: 409,
+  body: { error: `Session is ${word}; use a different externalId to create a new session` },
+  headers: neverRetry,
+});
+
+const unauthenticated = (error: string): Answer => ({ status: 401, body: { error } });
+
+type Answers = { readonly [Code in HttpFailure['code']]: (failure: Extract<HttpFailure, { code: Code }>) => Answer };
+
+const answers: Answers = {
+  session_closed: () => ended('closed'),
+  session_expired: () => ended('expired'),
+  session_not_found: () => ({ status: 404, body: { error: 'Session not found' } }),
+  run_not_found: () => ({ status: 404, body: { error: 'Run not found' } }),
+  claim_refused: () => ({
+    status: 409,
+    body: { error: 'Claim refused', code: 'claim_refused' },
+    headers: neverRetry,
+  }),
+  scope_missing: () => ({
+    status: 403,
+    body: { error: 'Unauthorized', code: 'unauthorized', param: 'access_token', type: 'authorization' },
+  }),
+  invalid_body: ({ message, details }) => ({ status: 422, body: { error: message, details } }),
+  unavailable: ({ part }) => ({
+    status: 503,
+    body: { error: `The ${part} is not available; try again` },
+    headers: { 'Retry-After': String(retryAfterSeconds) },
+  }),
+  credential_missing: () => unauthenticated('Invalid or Missing API key'),
+  key_unknown: () => unauthenticated('Invalid API key'),
+  token_unowned: () => unauthenticated('Invalid Public Access Token'),
+  token_invalid: () => unauthenticated('Public Access Token is invalid'),
+  not_found: ({ retry }) => ({
+    status: 404,
+    body: { error: 'Not found' },
+    headers: { 'x-should-retry': String(retry) },
+  }),
+  path_unknown: () => ({ status: 404, body: { error: 'Not found' } }),
+  method_not_allowed: ({ allow, method }) => ({
+    status: 405,
+    body: method === 'GET' || method === 'HEAD' ? '' : { error: 'Method not allowed' },
+    headers: { Allow: allow.join(', ') },
+  }),
+  invalid_params: ({ details }) => ({ status: 400, body: { error: 'Params Error', details } }),
+  body_too_large: () => ({ status: 413, body: { error: 'Request body too large' } }),
+  body_too_slow: () => ({ status: 408, body: { error: 'Request body did not arrive in time' } }),
+  body_malformed: ({ message }) => ({ status: 400, body: { error: message } }),
+};
+
+/** Everything that a route throws ends here; nothing of a fault leaves but that there was one. */
+export function answerFailures(observe: Observe): Middleware<RequestState> {
+  return async (exchange, next) => {
+    try {
+      await next();
+    } catch (thrown) {
+      answer(exchange, answerTo(exchange, { thrown, observe }));
+    }
+  };
+}
+
+function answerTo({ state }: Exchange, { thrown, observe }: { thrown: unknown; observe: Observe }): Answer {
+  const failure = failureIn(thrown);
+  const where = { requestId: state.requestId, route: state.route?.path ?? null, error: thrown };
+  if (failure === null) {
+    observe({ kind: 'request_failed', ...where });
+    return { status: 500, body: { error: 'Something went wrong' } };
+  }
+  if (failure.code === 'unavailable') observe({ kind: 'part_unavailable', ...where });
+  // The table is keyed by the code, so its entry takes just this failure.
+  return (answers[failure.code] as (failure: HttpFailure) => Answer)(failure);
+}
+
+function failureIn(thrown: unknown): HttpFailure | null {
+  if (thrown instanceof Refusal) return thrown.failure;
+  return thrown instanceof Unavailable ? { code: 'unavailable', part: thrown.part } : null;
+}
+
+function answer(exchange: Exchange, { status, body, headers }: Answer): void {
+  exchange.status = status;
+  exchange.body = body;
+  if (headers !== undefined) exchange.set(headers);
+}

@@ -1,0 +1,77 @@
+/** The HTTP API: what happens to every request, in order, and which routes there are. */
+import { Router } from '@koa/router';
+import Koa, { type Middleware } from 'koa';
+import type { KeyRing } from '../tokens/key-ring.ts';
+import { answerFailures } from './answer-failure.ts';
+import { authenticate } from './authenticate.ts';
+import { crossOrigin } from './cross-origin.ts';
+import type { HttpParts } from './http-parts.ts';
+import { observeRequests } from './observe-requests.ts';
+import { refuse } from './refusal.ts';
+import type { RequestState, Route } from './route.ts';
+import { cancelRunRoute } from './routes/cancel-run.ts';
+import { claimRunRoute } from './routes/claim-run.ts';
+import { createSessionRoute } from './routes/create-session.ts';
+import { aliveRoute, readyRoute } from './routes/health.ts';
+import { retrieveRunRoute } from './routes/retrieve-run.ts';
+import { retrieveSessionRoute } from './routes/retrieve-session.ts';
+import { finishUnread } from './unread-body.ts';
+
+const routesOf = (parts: HttpParts): readonly Route[] => [
+  createSessionRoute(parts),
+  retrieveSessionRoute(parts),
+  retrieveRunRoute(parts),
+  cancelRunRoute(parts),
+  claimRunRoute(parts),
+  aliveRoute,
+  readyRoute(parts),
+];
+
+/** `proxy` stays off: no forwarded header is believed. */
+export function httpApp(parts: HttpParts): Koa<RequestState> {
+  const app = new Koa<RequestState>();
+  const routes = routesOf(parts);
+  const router = routerOf(routes, parts.keys);
+  const crossOriginPaths = new Set<unknown>(routes.filter((route) => route.crossOrigin).map((route) => route.path));
+
+  app.use(observeRequests(parts.observe));
+  app.use(forbidSniffing);
+  app.use(finishUnread);
+  app.use(answerFailures(parts.observe));
+  app.use(crossOrigin((path) => router.match(path, '').path.some((layer) => crossOriginPaths.has(layer.path))));
+  app.use(router.routes());
+  app.use(refuseUnmatched(router));
+  app.on('error', (error: unknown) => parts.observe({ kind: 'answer_undelivered', error }));
+  return app;
+}
+
+/** Segments are matched raw and case-sensitively: `%2F` inside an external id is no slash. */
+function routerOf(routes: readonly Route[], keys: KeyRing): Router<RequestState> {
+  const router = new Router<RequestState>({ sensitive: true, strict: true });
+  for (const route of routes) router.register(route.path, [route.method], serve(route, keys));
+  return router;
+}
+
+const serve =
+  (route: Route, keys: KeyRing): Middleware<RequestState> =>
+  async (exchange) => {
+    exchange.state.route = route;
+    if (route.credential !== 'none') {
+      exchange.state.caller = await authenticate(keys, exchange.get('Authorization'), route.credential);
+    }
+    await route.answer(exchange);
+  };
+
+const forbidSniffing: Middleware<RequestState> = (exchange, next) => {
+  exchange.set('X-Content-Type-Options', 'nosniff');
+  return next();
+};
+
+const refuseUnmatched =
+  (router: Router<RequestState>): Middleware<RequestState> =>
+  async ({ path, method }) => {
+    const allow = [...new Set(router.match(path, method).path.flatMap((layer) => layer.methods))];
+    return allow.length === 0
+      ? refuse({ code: 'path_unknown' })
+      : refuse({ code: 'method_not_allowed', allow, method });
+  };

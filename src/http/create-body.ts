@@ -1,0 +1,161 @@
+/** The body of a create, parsed once: every limit of every field (seed page; protocol section 3.2). */
+import { z } from 'zod';
+import type { CreateRequest } from '../domain/create-session.ts';
+import { fail, type Result, succeed } from '../domain/failure.ts';
+import { sessionIdPrefix } from '../domain/ids.ts';
+import {
+  concurrencyKeyLengthMax,
+  concurrencyNamesMax,
+  deploymentIdLengthMax,
+  externalIdLengthMax,
+  idleTimeoutInSecondsMax,
+  lockToVersionLengthMax,
+  maxAttemptsMax,
+  maxDurationInSecondsMax,
+  queueLengthMax,
+  regionLengthMax,
+  runTagsMax,
+  sessionTagsMax,
+  tagLengthMax,
+  taskIdentifierLengthMax,
+  taskQueueBytesMax,
+  typeLengthMax,
+} from '../domain/limits.ts';
+import { taskQueueCandidates } from '../domain/task-queue.ts';
+import {
+  type JsonObject,
+  type JsonValue,
+  machines,
+  parseDurationSeconds,
+  type TriggerConfig,
+} from '../domain/trigger-config.ts';
+import { fieldProblems, problemText } from './problems.ts';
+
+/** Lengths are UTF-16 units. PostgreSQL holds no U+0000 in text, and half of a surrogate pair is no UTF-8. */
+const text = (lengthMax: number) =>
+  z
+    .string()
+    .max(lengthMax)
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must not hold U+0000 or unpaired surrogates');
+
+const name = (lengthMax: number) => text(lengthMax).min(1);
+
+/** The seed sets no least length: empty says what absence says. */
+const optionalText = (lengthMax: number) => text(lengthMax).transform(absentIfEmpty).optional();
+
+const absentIfEmpty = (value: string): string | undefined => (value === '' ? undefined : value);
+
+const tags = (max: number) => z.array(text(tagLengthMax)).max(max).optional();
+
+const count = (max: number) => z.int().min(1).max(max).optional();
+
+/** Kept as it was sent: no key of it means anything here, not even `__proto__`. */
+const jsonObject = z.custom<JsonObject>(
+  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  'Invalid input: expected a JSON object',
+);
+
+const externalId = z
+  .string()
+  .trim()
+  .pipe(name(externalIdLengthMax))
+  .refine(
+    (value) => !value.startsWith(sessionIdPrefix),
+    `externalId cannot start with '${sessionIdPrefix}' (reserved prefix for internal friendlyIds)`,
+  );
+
+/** Ends of what both `timestamptz` and ISO 8601 with four digits of year can say. */
+const dateMin = new Date('1970-01-01T00:00:00.000Z');
+const dateMax = new Date('9999-12-31T23:59:59.999Z');
+
+/** A date-time with its offset, or milliseconds since 1970. */
+const moment = z
+  .union(
+    [z.iso.datetime({ offset: true }), z.number()],
+    'Invalid input: expected an ISO 8601 date-time with its offset',
+  )
+  .transform((value) => new Date(value))
+  .pipe(z.date().min(dateMin).max(dateMax));
+
+const concurrencyName = z
+  .string()
+  .regex(
+    /^[a-zA-Z0-9_-]{1,122}$/,
+    'Concurrency limit names are 1-122 characters using only letters, numbers, underscores and hyphens',
+  );
+
+const concurrencyKey = z
+  .union([z.string(), z.number()], 'Invalid input: expected a string or a number')
+  .transform((value) => String(value))
+  .pipe(text(concurrencyKeyLengthMax))
+  .transform(absentIfEmpty);
+
+/** Null and blank are how callers opt out. */
+const externalDeploymentId = z.preprocess(
+  (value) => (value === null ? '' : typeof value === 'string' ? value.trim() : value),
+  optionalText(deploymentIdLengthMax),
+);
+
+const ttl = z
+  .union([z.string(), z.int().min(0)], 'Invalid input: expected whole seconds or a duration such as 1h30m')
+  .refine((value) => {
+    const seconds = parseDurationSeconds(value);
+    return seconds !== null && seconds <= maxDurationInSecondsMax;
+  }, 'Invalid duration: expected whole seconds or a duration such as 1h30m');
+
+const triggerConfig = z.object({
+  basePayload: jsonObject,
+  machine: z.enum(machines).optional(),
+  queue: optionalText(queueLengthMax),
+  tags: tags(runTagsMax),
+  maxAttempts: count(maxAttemptsMax),
+  maxDuration: count(maxDurationInSecondsMax),
+  lockToVersion: optionalText(lockToVersionLengthMax),
+  region: optionalText(regionLengthMax),
+  idleTimeoutInSeconds: count(idleTimeoutInSecondsMax),
+  concurrency: z.array(concurrencyName).max(concurrencyNamesMax).optional(),
+  concurrencyKey: concurrencyKey.optional(),
+  externalDeploymentId: externalDeploymentId.optional(),
+  ttl: ttl.optional(),
+});
+
+const createBody = z
+  .object({
+    type: name(typeLengthMax),
+    taskIdentifier: name(taskIdentifierLengthMax),
+    triggerConfig,
+    externalId: externalId.optional(),
+    tags: tags(sessionTagsMax),
+    metadata: jsonObject.optional(),
+    expiresAt: moment.optional(),
+  })
+  .refine((body) => taskQueueBytes(body) <= taskQueueBytesMax, {
+    path: ['triggerConfig'],
+    message: `taskIdentifier or queue, lockToVersion, machine and region together exceed ${taskQueueBytesMax} bytes`,
+  });
+
+/** Of the longest queue name that a run could go to, in the environment with the longest name. */
+function taskQueueBytes(body: { taskIdentifier: string; triggerConfig: z.infer<typeof triggerConfig> }): number {
+  const options = withoutUndefined(body.triggerConfig);
+  const [longest] = taskQueueCandidates({ environment: 'preview', taskIdentifier: body.taskIdentifier, options });
+  return Buffer.byteLength(longest);
+}
+
+/** Unknown keys are dropped, save inside `basePayload` and `metadata`. */
+export function parseCreateBody(value: JsonValue): Result<CreateRequest> {
+  const parsed = createBody.safeParse(value);
+  if (!parsed.success) {
+    const details = fieldProblems(parsed.error);
+    return fail({ code: 'invalid_body', message: problemText(details), details });
+  }
+  const { triggerConfig: config, externalId: id, ...rest } = withoutUndefined(parsed.data);
+  return succeed({ ...rest, externalId: id ?? null, triggerConfig: withoutUndefined(config) satisfies TriggerConfig });
+}
+
+/** An absent field is absent: what is stored is what a caller is shown again. */
+function withoutUndefined<Fields extends object>(
+  fields: Fields,
+): { [Key in keyof Fields]: Exclude<Fields[Key], undefined> } {
+  const present = Object.entries(fields).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(present) as { [Key in keyof Fields]: Exclude<Fields[Key], undefined> };
+}

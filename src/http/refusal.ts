@@ -1,0 +1,36 @@
+/** Refusals that only HTTP knows, beside those of the domain; and the one way out of a route with either. */
+import type { Failure, FieldProblem, Result } from '../domain/failure.ts';
+
+export type HttpFailure =
+  | Failure
+  | { readonly code: 'credential_missing' }
+  | { readonly code: 'key_unknown' }
+  | { readonly code: 'token_unowned' }
+  | { readonly code: 'token_invalid' }
+  /** Read routes: what is absent and what may not be seen come before the scope (protocol section 1.3). */
+  | { readonly code: 'not_found'; readonly retry: boolean }
+  | { readonly code: 'path_unknown' }
+  | { readonly code: 'method_not_allowed'; readonly allow: readonly string[]; readonly method: string }
+  | { readonly code: 'invalid_params'; readonly details: readonly FieldProblem[] }
+  | { readonly code: 'body_too_large' }
+  | { readonly code: 'body_too_slow' }
+  /** Bodies of the routes that answer without `details`. */
+  | { readonly code: 'body_malformed'; readonly message: string };
+
+/** Thrown inside `http` only, caught by `answerFailures` only: a route stays parse, one call, answer. */
+export class Refusal extends Error {
+  readonly failure: HttpFailure;
+  constructor(failure: HttpFailure) {
+    super(failure.code);
+    this.name = 'Refusal';
+    this.failure = failure;
+  }
+}
+
+export function refuse(failure: HttpFailure): never {
+  throw new Refusal(failure);
+}
+
+export function orRefuse<Value>(result: Result<Value>): Value {
+  return result.ok ? result.value : refuse(result.failure);
+}

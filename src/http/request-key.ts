@@ -1,0 +1,13 @@
+/** The key that makes a repeated create the same create (architecture section 2.4). */
+import { createHash, randomUUID } from 'node:crypto';
+import { requestKeyLengthMax } from '../domain/limits.ts';
+
+export const requestKeyHeader = 'x-trigger-request-idempotency-key';
+
+/** @param header empty when the caller sent none: then no other request has the key */
+export function requestKeyOf(header: string): string {
+  if (header === '') return randomUUID();
+  if (header.length <= requestKeyLengthMax && /^[\x21-\x7e]+$/.test(header)) return header;
+  // Node hands header bytes over as latin-1.
+  return `sha256-${createHash('sha256').update(header, 'latin1').digest('hex')}`;
+}

@@ -1,0 +1,60 @@
+/** What a route is, and what it may know of its request. */
+import type { ParameterizedContext } from 'koa';
+import type { Environment } from '../domain/ids.ts';
+import type { Grant } from '../domain/scope.ts';
+import { refuse } from './refusal.ts';
+
+export interface Caller {
+  readonly environment: Environment;
+  readonly grant: Grant;
+  readonly kind: 'secret' | 'public';
+}
+
+/** Of one request; the log line is made from it. */
+export interface RequestState {
+  requestId: string;
+  route?: Route;
+  caller?: Caller;
+  sessionId?: string;
+  runId?: string;
+}
+
+export type Exchange = ParameterizedContext<RequestState>;
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  /** Pattern: a segment `:name` matches one raw segment, still percent-encoded. */
+  readonly path: string;
+  /** Whether browsers of any origin may call it (protocol section 1.4). */
+  readonly crossOrigin: boolean;
+  readonly credential: 'none' | 'secret' | 'secret or public';
+  readonly answer: (exchange: Exchange) => Promise<void>;
+}
+
+/** Who asks. Only for routes that need a credential. */
+export function callerOf(exchange: Exchange): Caller {
+  if (exchange.state.caller === undefined) throw new Error('the route asks for a caller but for no credential');
+  return exchange.state.caller;
+}
+
+/**
+ * The decoded path segment `:name`. It is split off before it is decoded, so that an encoded slash stays
+ * inside it.
+ */
+export function pathPart(exchange: Exchange, name: string): string {
+  const index = exchange.state.route?.path.split('/').indexOf(`:${name}`) ?? -1;
+  const part = decodePart(exchange.path.split('/')[index] ?? '');
+  if (part !== null) return part;
+  const message = 'Expected percent-encoded UTF-8 without U+0000';
+  return refuse({ code: 'invalid_params', details: [{ code: 'custom', message, path: [name] }] });
+}
+
+function decodePart(raw: string): string | null {
+  if (!/^[\x21-\x7e]+$/.test(raw)) return null;
+  try {
+    const part = decodeURIComponent(raw);
+    return part.includes('\0') ? null : part;
+  } catch {
+    return null;
+  }
+}

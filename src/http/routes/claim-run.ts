@@ -1,0 +1,32 @@
+import { z } from 'zod';
+import { parseRunId } from '../../domain/ids.ts';
+import { smallBodyBytesMax } from '../../domain/limits.ts';
+import type { HttpParts } from '../http-parts.ts';
+import { fieldProblems, problemText } from '../problems.ts';
+import { readJson } from '../read-json.ts';
+import { orRefuse, refuse } from '../refusal.ts';
+import { callerOf, pathPart, type Route } from '../route.ts';
+
+/** PostgreSQL counts attempts in 32 bits. */
+const claimBody = z.object({ attempt: z.int().min(1).max(2_147_483_647) });
+
+/** Ours, not the protocol's: the first call of each attempt (lifecycle section 5). */
+export const claimRunRoute = ({ useCases }: HttpParts): Route => ({
+  method: 'POST',
+  path: '/api/v1/runs/:run/claim',
+  crossOrigin: false,
+  credential: 'secret',
+  async answer(exchange) {
+    const { environment } = callerOf(exchange);
+    const runId = parseRunId(pathPart(exchange, 'run'));
+    const parsed = claimBody.safeParse(await readJson(exchange, { bytesMax: smallBodyBytesMax, refusals: 'plain' }));
+    if (!parsed.success) return refuse({ code: 'body_malformed', message: problemText(fieldProblems(parsed.error)) });
+    if (runId === null) return refuse({ code: 'run_not_found' });
+    exchange.state.runId = runId;
+    const claim = orRefuse(
+      await useCases.claimRun({ environmentId: environment.id, runId, attempt: parsed.data.attempt }),
+    );
+    exchange.state.sessionId = claim.sessionId;
+    exchange.body = { ...claim, deadlineAt: claim.deadlineAt?.toISOString() ?? null };
+  },
+});

@@ -1,0 +1,46 @@
+import type { HttpParts } from '../http-parts.ts';
+import type { Route } from '../route.ts';
+import { probeDeadlineMs } from '../server-limits.ts';
+
+/** The process lives. Says nothing of its parts: a restart would not mend them. */
+export const aliveRoute: Route = {
+  method: 'GET',
+  path: '/healthz',
+  crossOrigin: false,
+  credential: 'none',
+  async answer(exchange) {
+    exchange.body = { status: 'ok' };
+  },
+};
+
+/** Whether requests can be served now; names each part and whether it is down. */
+export const readyRoute = ({ probes }: HttpParts): Route => ({
+  method: 'GET',
+  path: '/readyz',
+  crossOrigin: false,
+  credential: 'none',
+  async answer(exchange) {
+    const parts = await Promise.all(
+      Object.entries(probes).map(
+        async ([name, probe]) => [name, (await answersInTime(probe)) ? 'up' : 'down'] as const,
+      ),
+    );
+    const isReady = parts.every(([, state]) => state === 'up');
+    exchange.status = isReady ? 200 : 503;
+    exchange.body = { status: isReady ? 'ready' : 'unavailable', parts: Object.fromEntries(parts) };
+  },
+});
+
+function answersInTime(probe: () => Promise<unknown>): Promise<boolean> {
+  return new Promise((resolve) => {
+    const deadline = setTimeout(() => resolve(false), probeDeadlineMs);
+    const settle = (isUp: boolean): void => {
+      clearTimeout(deadline);
+      resolve(isUp);
+    };
+    probe().then(
+      () => settle(true),
+      () => settle(false),
+    );
+  });
+}

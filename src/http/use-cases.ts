@@ -1,0 +1,21 @@
+/** What the routes call; `main` binds them to their parts. Each throws `Unavailable` when a part does not answer. */
+import type { Result } from '../domain/failure.ts';
+import type { Environment, EnvironmentId, RunId } from '../domain/ids.ts';
+import type { Session } from '../domain/session.ts';
+import type { Claim, ClaimOrder } from '../domain/transition.ts';
+import type { CreatedSession, CreateSessionOrder } from '../sessions/create-session.ts';
+import type { RunView } from '../sessions/retrieve-run.ts';
+
+interface RunAddress {
+  readonly environment: Environment;
+  readonly runId: RunId;
+}
+
+export interface UseCases {
+  createSession(order: CreateSessionOrder): Promise<Result<CreatedSession>>;
+  /** @param address `key` is a session id when it begins with `session_`, else an external id */
+  retrieveSession(address: { readonly environmentId: EnvironmentId; readonly key: string }): Promise<Session | null>;
+  retrieveRun(address: RunAddress): Promise<RunView | null>;
+  cancelRun(address: RunAddress): Promise<Result<{ readonly id: RunId }>>;
+  claimRun(order: ClaimOrder): Promise<Result<Claim>>;
+}

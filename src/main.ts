@@ -1,0 +1,144 @@
+/** The composition root: every part is made here, in order, and stopped in the reverse one. */
+import type { Activities } from '../activities/index.ts';
+import { createActivities } from '../activities/index.ts';
+import { readFailpoints } from './failpoints.ts';
+import { takeInstanceLock } from './instance-lock.ts';
+import { httpApp } from './http/app.ts';
+import { listen } from './http/listen.ts';
+import type { UseCases } from './http/use-cases.ts';
+import { logFacts } from './observe/log-facts.ts';
+import { openKeys } from './open-keys.ts';
+import { type Rows, openRows } from './open-rows.ts';
+import { type TemporalParts, openTemporal } from './open-temporal.ts';
+import { cancelRun } from './sessions/cancel-run.ts';
+import { claimRun } from './sessions/claim-run.ts';
+import { createSession } from './sessions/create-session.ts';
+import { newRunId, newSessionId } from './sessions/new-ids.ts';
+import type { Failpoints } from './sessions/ports.ts';
+import { retrieveRun } from './sessions/retrieve-run.ts';
+import { retrieveSession } from './sessions/retrieve-session.ts';
+import type { ServerOptions } from './server-options.ts';
+import { type StopStack, createStopStack } from './stop-stack.ts';
+import { sqlTransitions } from './storage/transitions/sql-transitions.ts';
+import { pingTemporal } from './temporal/connect.ts';
+import { temporalRunObserver } from './temporal/run-observer.ts';
+import { temporalSessionOrders } from './temporal/session-orders.ts';
+import { startSessionWorker } from './temporal/session-worker.ts';
+import { workflowSource } from './workflow-source.ts';
+
+export interface RunningServer {
+  /** Null without the API role. */
+  readonly apiUrl: string | null;
+  /** Null when Temporal is not the embedded one. */
+  readonly temporalUiUrl: string | null;
+  readonly temporalAddress: string;
+  /** To print; null when the keys are the operator's own. */
+  readonly devKey: string | null;
+  stop(): Promise<void>;
+}
+
+/** How long answers under way may take once the server is told to stop. */
+const httpGraceMs = 5_000;
+
+/** @throws with a sentence for the user; whatever had been started is stopped again */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const stops = createStopStack(({ part, error }) => options.log.warn({ part, error }, 'a part did not stop in order'));
+  try {
+    return await startParts(options, stops);
+  } catch (thrown) {
+    await stops.stop();
+    throw thrown;
+  }
+}
+
+async function startParts(options: ServerOptions, stops: StopStack): Promise<RunningServer> {
+  const { config, roles, log } = options;
+  const failpoints = readFailpoints(config.failpoints);
+  if (config.databaseUrl === null || config.temporal.address === null) {
+    const lock = await takeInstanceLock(config.dataDir, { onProgress: options.onProgress });
+    stops.push('instance lock', () => lock.release(), 2_000);
+  }
+  // The embedded engines are independent and slow to start the first time.
+  const [rows, temporal] = await bothOrNeither([openRows(options, stops), openTemporal(options, stops)]);
+  const parts: Parts = { options, stops, rows, temporal, failpoints };
+  // The port is bound before the worker polls, because runs are told the URL; it serves once keys are open.
+  const api = roles.api ? await startApi(parts) : null;
+  const apiUrl = config.publicUrl ?? api?.url ?? `http://${config.host}:${config.port}`;
+  if (roles.sessionWorker) await startWorker(parts, apiUrl);
+  log.info({ apiUrl: api === null ? null : apiUrl, temporal: temporal.address, roles }, 'perdure is up');
+  return {
+    apiUrl: api === null ? null : apiUrl,
+    temporalUiUrl: temporal.uiUrl,
+    temporalAddress: temporal.address,
+    devKey: api?.devKey ?? null,
+    stop: () => stops.stop(),
+  };
+}
+
+/** A rejection must not leave the other one's part unowned: both have settled before it is thrown. */
+async function bothOrNeither<One, Two>(starting: [Promise<One>, Promise<Two>]): Promise<[One, Two]> {
+  await Promise.allSettled(starting);
+  return Promise.all(starting);
+}
+
+interface Parts {
+  readonly options: ServerOptions;
+  readonly stops: StopStack;
+  readonly rows: Rows;
+  readonly temporal: TemporalParts;
+  readonly failpoints: Failpoints;
+}
+
+async function startApi(parts: Parts): Promise<{ url: string; devKey: string | null }> {
+  const { options, stops, rows, temporal } = parts;
+  const { config, log } = options;
+  const observe = logFacts(log);
+  const keys = await openKeys({ config, database: rows.database, observe });
+  const app = httpApp({
+    useCases: useCasesOf(parts),
+    keys: keys.ring,
+    observe,
+    probes: { database: () => rows.database.ping(), temporal: () => pingTemporal(temporal.connection) },
+  });
+  const listener = await listen(app, { host: config.host, port: config.port });
+  stops.push('http', () => listener.close(httpGraceMs), httpGraceMs + 1_000);
+  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
+  return { url: `http://${host}:${listener.port}`, devKey: keys.devKey };
+}
+
+function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
+  const { sessions, runs, changes } = rows;
+  const observer = temporalRunObserver(temporal.client, temporal.namespace);
+  const orders = temporalSessionOrders({ client: temporal.client, hasLocalWorker: options.roles.sessionWorker });
+  const creating = { sessions, runs, orders, observer, changes, newSessionId, now: () => new Date() };
+  return {
+    createSession: (order) => createSession(creating, order),
+    retrieveSession: (address) => retrieveSession({ sessions }, address),
+    retrieveRun: (address) => retrieveRun({ runs, observer }, address),
+    cancelRun: (address) => cancelRun({ sessions, runs, orders, changes }, address),
+    claimRun: (order) => claimRun({ runs, failpoints }, order),
+  };
+}
+
+async function startWorker({ options, stops, rows, temporal, failpoints }: Parts, apiUrl: string): Promise<void> {
+  const { config } = options;
+  const activities: Activities = createActivities({
+    transitions: sqlTransitions(rows.database, newRunId),
+    changes: rows.changes,
+    observer: temporalRunObserver(temporal.client, temporal.namespace),
+    failpoints,
+    apiUrl,
+    closeGraceSeconds: config.closeGraceSeconds,
+  });
+  const worker = await startSessionWorker({
+    connection: temporal.connection,
+    namespace: temporal.namespace,
+    activities,
+    workflows: workflowSource(),
+    onFailed: (cause) => {
+      options.log.error({ error: cause }, 'the session worker failed');
+      options.onFatal('the session worker failed');
+    },
+  });
+  stops.push('session worker', () => worker.stop(), 12_000);
+}

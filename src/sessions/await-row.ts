@@ -1,0 +1,109 @@
+/**
+ * Orders go in through Temporal, answers come out of the row: this is the one place that waits in between
+ * (architecture section 1). Notification only wakes earlier; the poll is the truth, and the order is sent
+ * again every second, because a start can be swallowed by a workflow that is just completing (R5, V17).
+ */
+import { Unavailable } from '../domain/failure.ts';
+import { answerDeadlineMs, pollFirstMs, pollMaxMs, resendIntervalMs } from '../domain/limits.ts';
+import type { Changes } from './ports.ts';
+
+export interface RowWait<Value> {
+  readonly workflowId: string;
+  /** Resolves once Temporal has accepted the order; throws `Unavailable`. Sent again while nothing shows. */
+  send(): Promise<void>;
+  /** The outcome, or null while the row does not show one. */
+  read(): Promise<Value | null>;
+  readonly deadlineMs?: number;
+}
+
+/** @throws Unavailable after the deadline, naming the part that kept the outcome away; the order itself may stand */
+export async function awaitRow<Value>(changes: Pick<Changes, 'subscribe'>, wait: RowWait<Value>): Promise<Value> {
+  const deadlineMs = wait.deadlineMs ?? answerDeadlineMs;
+  const state: WaitState = { deadlineAt: Date.now() + deadlineMs, late: new Unavailable('temporal') };
+  const bell = createBell();
+  const unsubscribe = changes.subscribe(wait.workflowId, bell.ring);
+  let alarm: NodeJS.Timeout | undefined;
+  // A step that hangs has its own deadline, which may end after ours: the caller does not wait for it.
+  const overdue = new Promise<never>((_resolve, reject) => {
+    alarm = setTimeout(() => reject(state.late), deadlineMs);
+  });
+  try {
+    return await Promise.race([pollUntil(wait, bell, state), overdue]);
+  } finally {
+    clearTimeout(alarm);
+    unsubscribe();
+    bell.silence();
+  }
+}
+
+interface WaitState {
+  readonly deadlineAt: number;
+  /** What a deadline that passes now is blamed on. */
+  late: Unavailable;
+}
+
+async function pollUntil<Value>(wait: RowWait<Value>, bell: Bell, state: WaitState): Promise<Value> {
+  let sendAt = 0;
+  let tickMs = pollFirstMs;
+  while (Date.now() < state.deadlineAt) {
+    if (Date.now() >= sendAt) {
+      sendAt = Date.now() + resendIntervalMs;
+      if (await isDone(wait.send, state)) state.late = new Unavailable('session worker');
+    }
+    await bell.heard(Math.min(tickMs, state.deadlineAt - Date.now()));
+    tickMs = Math.min(tickMs * 2, pollMaxMs);
+    let found: Value | null = null;
+    await isDone(async () => {
+      found = await wait.read();
+    }, state);
+    if (found !== null) return found;
+  }
+  throw state.late;
+}
+
+/** A part that is down is waited for until the deadline; a fault is not. */
+async function isDone(step: () => Promise<void>, state: WaitState): Promise<boolean> {
+  try {
+    await step();
+    return true;
+  } catch (thrown) {
+    if (!(thrown instanceof Unavailable)) throw thrown;
+    state.late = thrown;
+    return false;
+  }
+}
+
+interface Bell {
+  ring(): void;
+  /** Resolves at the next ring, or at once if one came since the last call, or after the time. */
+  heard(timeoutMs: number): Promise<void>;
+  silence(): void;
+}
+
+function createBell(): Bell {
+  let rung = false;
+  let wake: (() => void) | null = null;
+  let timer: NodeJS.Timeout | null = null;
+  const settle = () => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    wake?.();
+    wake = null;
+  };
+  return {
+    ring() {
+      rung = wake === null;
+      settle();
+    },
+    async heard(timeoutMs) {
+      if (!rung) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+          timer = setTimeout(settle, Math.max(0, timeoutMs));
+        });
+      }
+      rung = false;
+    },
+    silence: settle,
+  };
+}

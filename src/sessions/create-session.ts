@@ -1,0 +1,149 @@
+/** POST /api/v1/sessions: one indexed read, then the workflow if there is nothing to reuse, then the row again. */
+import { type CreateDecision, type CreateRequest, type NewSession, decideCreate } from '../domain/create-session.ts';
+import { type Result, fail, succeed } from '../domain/failure.ts';
+import type { Environment, RunId, SessionId } from '../domain/ids.ts';
+import { type Session, sessionStateOf } from '../domain/session.ts';
+import { awaitRow } from './await-row.ts';
+import { isPendingVersion } from './pending-version.ts';
+import type { Changes, RunObserver, RunStore, SessionAddress, SessionOrders, SessionStore } from './ports.ts';
+import { workflowIdOf } from './workflow-id.ts';
+
+export interface CreateSessionDeps {
+  readonly sessions: SessionStore;
+  readonly runs: RunStore;
+  readonly orders: SessionOrders;
+  readonly observer: RunObserver;
+  readonly changes: Changes;
+  readonly newSessionId: () => SessionId;
+  readonly now: () => Date;
+}
+
+export interface CreateSessionOrder {
+  readonly environment: Environment;
+  readonly request: CreateRequest;
+  /** Of one logical call: its retries carry the same. */
+  readonly requestKey: string;
+}
+
+export interface CreatedSession {
+  readonly session: Session;
+  readonly runId: RunId;
+  readonly isCached: boolean;
+  /** The run waits for a worker of the version that it is locked to. */
+  readonly pendingVersion: boolean;
+}
+
+export async function createSession(
+  deps: CreateSessionDeps,
+  order: CreateSessionOrder,
+): Promise<Result<CreatedSession>> {
+  const workflowId = workflowIdOf(order.environment.name, order.request.externalId, order.requestKey);
+  const found = await settled(deps, await deps.sessions.findByWorkflowId(workflowId));
+  const decision = decideCreate(found, order.request, deps.now());
+  if (decision.kind === 'refuse') return fail({ code: decision.code });
+  if (found !== null && decision.kind === 'reuse') return reuseSession(deps, order, { session: found, decision });
+  const session = newSession(deps, order);
+  const started = await awaitRow(deps.changes, {
+    workflowId,
+    send: () => deps.orders.start({ environment: order.environment, workflowId, session }),
+    read: () => deps.sessions.findByWorkflowId(workflowId),
+  });
+  return answerStarted(deps, order, started);
+}
+
+/** An expiry that only the clock shows is written down before anyone is told of it (V11). */
+async function settled(deps: CreateSessionDeps, session: Session | null): Promise<Session | null> {
+  const isUnsettled = session !== null && session.expiredAt === null && sessionStateOf(session) === 'expired';
+  return isUnsettled ? deps.sessions.settleExpiry(session.id) : session;
+}
+
+function newSession(deps: CreateSessionDeps, { request, requestKey }: CreateSessionOrder): NewSession {
+  return {
+    id: deps.newSessionId(),
+    type: request.type,
+    taskIdentifier: request.taskIdentifier,
+    triggerConfig: request.triggerConfig,
+    externalId: request.externalId,
+    tags: request.tags ?? [],
+    metadata: request.metadata ?? null,
+    expiresAtMs: request.expiresAt?.getTime() ?? null,
+    requestKey,
+  };
+}
+
+/** The row is there: ours, or that of a create which was faster. */
+async function answerStarted(
+  deps: CreateSessionDeps,
+  order: CreateSessionOrder,
+  session: Session,
+): Promise<Result<CreatedSession>> {
+  const decision = decideCreate(session, order.request, session.readAt);
+  if (decision.kind === 'refuse') return fail({ code: decision.code });
+  if (decision.kind === 'start') throw new Error(`session ${session.id} exists and was decided to be started`);
+  return reuseSession(deps, order, { session, decision });
+}
+
+interface Reuse {
+  readonly session: Session;
+  readonly decision: Extract<CreateDecision, { kind: 'reuse' }>;
+}
+
+async function reuseSession(
+  deps: CreateSessionDeps,
+  order: CreateSessionOrder,
+  reuse: Reuse,
+): Promise<Result<CreatedSession>> {
+  const { session, decision } = reuse;
+  // The caller that made the session repeats itself: the same answer, and nothing is written over what came since.
+  if (session.requestKey === order.requestKey) return succeed(await repeatedAnswer(deps, order.environment, session));
+  const written = decision.changed ? await writeThrough(deps, order, session) : session;
+  const current = written.currentRun.live ? written : await ensureRun(deps, order.environment, written);
+  const state = sessionStateOf(current);
+  if (state !== 'open') return fail({ code: state === 'closed' ? 'session_closed' : 'session_expired' });
+  const made = { runId: current.currentRun.id, isCached: true };
+  return succeed({ session: current, ...made, pendingVersion: await pendingVersion(deps, order.environment, current) });
+}
+
+async function repeatedAnswer(
+  deps: CreateSessionDeps,
+  environment: Environment,
+  session: Session,
+): Promise<CreatedSession> {
+  const first = session.currentRun.number === 1 ? session.currentRun.id : await deps.runs.findFirstRunId(session.id);
+  const made = { runId: first ?? session.currentRun.id, isCached: false };
+  return { session, ...made, pendingVersion: await pendingVersion(deps, environment, session) };
+}
+
+function pendingVersion(deps: CreateSessionDeps, environment: Environment, session: Session): Promise<boolean> {
+  const { taskIdentifier, triggerConfig } = session;
+  return isPendingVersion(deps.observer, { environment: environment.name, taskIdentifier, options: triggerConfig });
+}
+
+async function writeThrough(deps: CreateSessionDeps, order: CreateSessionOrder, session: Session): Promise<Session> {
+  const { triggerConfig, tags, metadata, expiresAt } = order.request;
+  const written = await deps.sessions.writeThrough(session.id, {
+    triggerConfig,
+    ...(tags === undefined ? {} : { tags }),
+    ...(metadata === undefined ? {} : { metadata }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+  });
+  const moved = written.expiresAt?.getTime() !== session.expiresAt?.getTime();
+  if (moved && sessionStateOf(written) === 'open') await deps.orders.reschedule(addressOf(order.environment, written));
+  return written;
+}
+
+/** The current run is over: the answer is the run after it, whether or not that one is over again (a fast task). */
+async function ensureRun(deps: CreateSessionDeps, environment: Environment, session: Session): Promise<Session> {
+  if (sessionStateOf(session) !== 'open') return session;
+  const deadRun = session.currentRun.number;
+  return awaitRow(deps.changes, {
+    workflowId: session.workflowId,
+    send: () => deps.orders.ensure(addressOf(environment, session), deadRun),
+    async read() {
+      const now = await deps.sessions.findByWorkflowId(session.workflowId);
+      return now !== null && (now.currentRun.number > deadRun || sessionStateOf(now) !== 'open') ? now : null;
+    },
+  });
+}
+
+export const addressOf = (environment: Environment, session: Session): SessionAddress => ({ ...session, environment });

@@ -1,0 +1,118 @@
+/** The interfaces that use cases and activities need; `storage` and `temporal` implement them. */
+import type { NewSession } from '../domain/create-session.ts';
+import type { Environment, EnvironmentId, RunId, SessionId } from '../domain/ids.ts';
+import type { JsonObject, JsonValue, RunOptions, TriggerConfig } from '../domain/trigger-config.ts';
+import type { RunError, RunReason, StoredRunStatus } from '../domain/run.ts';
+import type { Session } from '../domain/session.ts';
+import type {
+  Claim,
+  ClaimOrder,
+  CloseOrder,
+  ContinueOrder,
+  CreateOrder,
+  EndAndContinueOrder,
+  EndRunOrder,
+  OwnedSession,
+  TransitionAnswer,
+} from '../domain/transition.ts';
+
+/** Each method is one transaction under the session's gate, safe to repeat (design: lifecycle). */
+export interface Transitions {
+  create(order: CreateOrder): Promise<TransitionAnswer>;
+  /** Look at the gate, taking over from an older owner whose workflow was lost. */
+  adopt(order: OwnedSession): Promise<TransitionAnswer>;
+  look(order: OwnedSession): Promise<TransitionAnswer>;
+  continueRun(order: ContinueOrder): Promise<TransitionAnswer>;
+  endRun(order: EndRunOrder): Promise<TransitionAnswer>;
+  endAndContinue(order: EndAndContinueOrder): Promise<TransitionAnswer>;
+  close(order: CloseOrder): Promise<TransitionAnswer>;
+  expire(order: OwnedSession): Promise<TransitionAnswer>;
+}
+
+/** What a cached create writes through, under the gate and only while the session is open. */
+export interface SessionChanges {
+  readonly triggerConfig: TriggerConfig;
+  readonly tags?: readonly string[];
+  readonly metadata?: JsonObject;
+  readonly expiresAt?: Date;
+}
+
+export interface SessionStore {
+  findByWorkflowId(workflowId: string): Promise<Session | null>;
+  findById(environmentId: EnvironmentId, id: SessionId): Promise<Session | null>;
+  findByExternalId(environmentId: EnvironmentId, externalId: string): Promise<Session | null>;
+  /** The row afterwards, changed or (ended meanwhile) untouched. */
+  writeThrough(id: SessionId, changes: SessionChanges): Promise<Session>;
+  /** Makes an expiry that the clock shows final, before a caller is told of it. */
+  settleExpiry(id: SessionId): Promise<Session>;
+}
+
+export interface Run {
+  readonly id: RunId;
+  readonly sessionId: SessionId;
+  readonly number: number;
+  readonly environmentId: EnvironmentId;
+  /** Workflow id of the session: where its activity can be asked about or cancelled. */
+  readonly workflowId: string;
+  readonly status: StoredRunStatus;
+  readonly reason: RunReason;
+  readonly taskIdentifier: string;
+  readonly payload: JsonObject;
+  readonly options: RunOptions;
+  /** Highest attempt that claimed; 0 before the first, and for a worker that never claims. */
+  readonly attempts: number;
+  readonly output: JsonValue;
+  readonly error: RunError | null;
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly startedAt: Date | null;
+  readonly finishedAt: Date | null;
+}
+
+export interface RunStore {
+  find(environmentId: EnvironmentId, id: RunId): Promise<Run | null>;
+  /** Id of a session's first run: what the caller that made the session was answered. */
+  findFirstRunId(sessionId: SessionId): Promise<RunId | null>;
+  /** Null: the run does not exist here. Refused: the attempt must end and not be retried. */
+  claim(order: ClaimOrder): Promise<Claim | 'refused' | null>;
+}
+
+/** A change of one session's row: in process at once, between processes by one coalesced notification. */
+export interface Changes {
+  /** @param workflowId of the session that changed */
+  publish(workflowId: string): void;
+  /** Returns the function that ends the subscription. */
+  subscribe(workflowId: string, onChange: () => void): () => void;
+}
+
+/** A session that exists, as a signal's fallback start needs it. */
+export type SessionAddress = Pick<Session, 'id' | 'workflowId' | 'externalId' | 'type' | 'taskIdentifier' | 'tags'> & {
+  readonly environment: Environment;
+};
+
+/** Orders go in here. Resolves once Temporal has accepted the order; throws `Unavailable` otherwise. */
+export interface SessionOrders {
+  start(order: { environment: Environment; workflowId: string; session: NewSession }): Promise<void>;
+  ensure(session: SessionAddress, runNumber: number): Promise<void>;
+  cancelRun(session: SessionAddress, runId: RunId): Promise<void>;
+  close(session: SessionAddress, close: { reason: string | null; callingRunId: RunId | null }): Promise<void>;
+  reschedule(session: SessionAddress): Promise<void>;
+}
+
+/** What Temporal says of a run whose outcome the row does not have yet; null when it cannot say in time. */
+export interface PendingRun {
+  readonly state: 'queued' | 'executing';
+  /** Attempts started so far. */
+  readonly attempts: number;
+}
+
+export interface RunObserver {
+  pendingRun(workflowId: string, runId: RunId): Promise<PendingRun | null>;
+  /** Whether a worker polls the exact queue that a version-locked run waits on. */
+  isServed(taskQueue: string): Promise<boolean>;
+}
+
+/** Named points between two steps where a test can kill or pause this process; `hit` does nothing otherwise. */
+export interface Failpoints {
+  hit(name: string): Promise<void>;
+}

@@ -1,0 +1,131 @@
+/** BEGIN, work, COMMIT on one connection: the rules that both databases share. */
+import { Unavailable } from '../domain/failure.ts';
+import { databaseTimeoutMs } from '../domain/limits.ts';
+import type { SchemaSql, SqlRow, SqlValue } from './database.ts';
+import { isRepeatable } from './sql-errors.ts';
+
+/** One session of the database. Whoever holds it runs one statement at a time. */
+export interface Connection {
+  /** Throws `Unavailable`, or the server's own error when that is a fault of ours. */
+  run(text: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]>;
+  /** Statements without parameters and without rows. */
+  command(text: string): Promise<void>;
+}
+
+/**
+ * BEGIN travels together with the first statement: one round trip less for each transaction.
+ * Against a server on the same machine that is 0.05 ms of 0.26; across a network it is a quarter of a transition.
+ */
+export async function runTransaction<Value>(
+  connection: Connection,
+  work: (sql: SchemaSql) => Promise<Value>,
+): Promise<Value> {
+  const begun = connection.command('BEGIN ISOLATION LEVEL READ COMMITTED');
+  const statements = new TransactionStatements(connection, begun);
+  try {
+    const value = await Promise.race([work(statements), statements.idleTooLong]);
+    await statements.finish();
+    await connection.command('COMMIT');
+    return value;
+  } catch (error) {
+    await statements.abandon();
+    throw error;
+  } finally {
+    statements.stopClock();
+  }
+}
+
+/** Tries once more after a failure that another try may not meet (deadlock, serialisation, stale plan). */
+export async function repeatOnce<Value>(attempt: () => Promise<Value>): Promise<Value> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!isRepeatable(error instanceof Unavailable ? error.cause : error)) throw error;
+    return attempt();
+  }
+}
+
+type State =
+  | { readonly kind: 'idle' }
+  | { readonly kind: 'busy'; readonly statement: Promise<unknown> }
+  | { readonly kind: 'ended' };
+
+class TransactionStatements implements SchemaSql {
+  /** Rejects when `work` runs no statement for too long: it must not keep locks, or the one connection of PGlite. */
+  readonly idleTooLong: Promise<never>;
+  readonly #connection: Connection;
+  readonly #begun: Promise<void>;
+  readonly #clock: NodeJS.Timeout;
+  #state: State = { kind: 'idle' };
+  #failure: { readonly error: unknown } | null = null;
+
+  constructor(connection: Connection, begun: Promise<void>) {
+    this.#connection = connection;
+    this.#begun = begun;
+    begun.catch(() => {});
+    const { promise, reject } = rejectable();
+    this.idleTooLong = promise;
+    this.#clock = setTimeout(() => {
+      if (this.#state.kind !== 'idle') return;
+      this.#state = { kind: 'ended' };
+      reject(new Unavailable('database', new Error(`no statement for ${databaseTimeoutMs} ms inside a transaction`)));
+    }, databaseTimeoutMs);
+  }
+
+  query<Row extends SqlRow>(text: string, values: readonly SqlValue[] = []): Promise<readonly Row[]> {
+    return this.#enter(() => this.#connection.run(text, values)) as Promise<readonly Row[]>;
+  }
+
+  script(text: string): Promise<void> {
+    return this.#enter(() => this.#connection.command(text));
+  }
+
+  /** Before COMMIT: everything that was asked for has succeeded. */
+  async finish(): Promise<void> {
+    if (this.#state.kind === 'busy') throw new Error('a transaction ended while a statement of it was still running');
+    this.#state = { kind: 'ended' };
+    await this.#begun;
+    if (this.#failure !== null) throw this.#failure.error;
+  }
+
+  /** A connection that cannot roll back is lost, and the server rolls back for it. */
+  async abandon(): Promise<void> {
+    const state = this.#state;
+    this.#state = { kind: 'ended' };
+    if (state.kind === 'busy') await state.statement.catch(() => {});
+    await this.#connection.command('ROLLBACK').catch(() => {});
+  }
+
+  stopClock(): void {
+    clearTimeout(this.#clock);
+  }
+
+  async #enter<Value>(start: () => Promise<Value>): Promise<Value> {
+    if (this.#state.kind === 'ended') throw new Error('this transaction has ended');
+    if (this.#state.kind === 'busy')
+      throw new Error('a transaction runs one statement at a time: await the one before');
+    const statement = start();
+    this.#state = { kind: 'busy', statement };
+    try {
+      const value = await statement;
+      await this.#begun;
+      return value;
+    } catch (error) {
+      this.#failure ??= { error };
+      throw error;
+    } finally {
+      this.#clock.refresh();
+      // Still busy unless `abandon` ended it meanwhile.
+      if ((this.#state as State).kind === 'busy') this.#state = { kind: 'idle' };
+    }
+  }
+}
+
+function rejectable(): { promise: Promise<never>; reject: (error: unknown) => void } {
+  let reject: (error: unknown) => void = () => {};
+  const promise = new Promise<never>((_resolve, refuse) => {
+    reject = refuse;
+  });
+  promise.catch(() => {});
+  return { promise, reject };
+}

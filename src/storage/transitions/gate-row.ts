@@ -1,0 +1,134 @@
+/**
+ * The gate row under its lock. Every transition begins here: lock, then look in NEW statements, because
+ * a statement's snapshot is older than its wait for the lock (lifecycle R2).
+ */
+import { type Gate, stateOf } from '../../domain/gate.ts';
+import type { EnvironmentName, SessionId } from '../../domain/ids.ts';
+import type { RunOrder } from '../../domain/run.ts';
+import type { GateView, OwnedSession } from '../../domain/transition.ts';
+import type { Sql, SqlRow } from '../database.ts';
+
+/** A gate that this transaction holds, with the immutable facts of its session. */
+export interface LockedGate extends Gate {
+  readonly sessionId: SessionId;
+  readonly externalId: string | null;
+  readonly taskIdentifier: string;
+  readonly environment: EnvironmentName;
+}
+
+interface GateRow extends SqlRow {
+  session_id: string;
+  owner: string;
+  owner_started_at: Date;
+  run_no: number;
+  live: boolean;
+  attempt: number;
+  began: number | null;
+  consumed: number;
+  next: number;
+  wake_after: number | null;
+  barren: number;
+  closed_at: Date | null;
+  closed_reason: string | null;
+  expires_at: Date | null;
+  expired_at: Date | null;
+  external_id: string | null;
+  task_identifier: string;
+  environment: string;
+}
+
+// NO KEY: inserts that reference the gate's session must pass while it is held.
+const lockGateSql = `
+  SELECT g.*, s.external_id, s.task_identifier, e.name AS environment
+  FROM gates g JOIN sessions s ON s.id = g.session_id JOIN environments e ON e.id = s.environment_id
+  WHERE g.session_id = $1
+  FOR NO KEY UPDATE OF g`;
+
+/** Null when there is no such session. */
+export async function lockGate(sql: Sql, sessionId: SessionId): Promise<LockedGate | null> {
+  const [row] = await sql.query<GateRow>(lockGateSql, [sessionId]);
+  return row === undefined ? null : gateOf(row);
+}
+
+/** LOCK(owner) of the design: null means that another workflow owns the session, or none exists. */
+export async function lockOwnGate(sql: Sql, order: OwnedSession): Promise<LockedGate | null> {
+  const gate = await lockGate(sql, order.sessionId);
+  return gate !== null && gate.owner === order.owner.id ? gate : null;
+}
+
+function gateOf(row: GateRow): LockedGate {
+  return {
+    sessionId: row.session_id as SessionId,
+    externalId: row.external_id,
+    taskIdentifier: row.task_identifier,
+    environment: row.environment as EnvironmentName,
+    owner: row.owner,
+    ownerStartedAtMs: row.owner_started_at.getTime(),
+    runNumber: row.run_no,
+    live: row.live,
+    attempt: row.attempt,
+    began: row.began,
+    consumed: row.consumed,
+    next: row.next,
+    wakeAfter: row.wake_after,
+    barren: row.barren,
+    closedAt: row.closed_at,
+    closedReason: row.closed_reason,
+    expiresAt: row.expires_at,
+    expiredAt: row.expired_at,
+  };
+}
+
+/** The database's clock, read after the lock: the only clock that expiry is judged by. */
+export async function readClock(sql: Sql): Promise<Date> {
+  const [row] = await sql.query<{ now: Date }>('SELECT clock_timestamp() AS now');
+  if (row === undefined) throw new Error('the database returned no clock');
+  return row.now;
+}
+
+interface RunOrderRow extends SqlRow {
+  id: string;
+  no: number;
+  reason: string;
+  task_identifier: string;
+  payload: unknown;
+  options: unknown;
+}
+
+/** What the workflow must make itself agree with (R4), read in the transaction that changed it. */
+export async function viewGate(sql: Sql, gate: LockedGate, scheduled: number): Promise<GateView> {
+  const unscheduled = gate.live && gate.runNumber > scheduled ? await readRunOrder(sql, gate) : null;
+  return gateView(gate, await readClock(sql), unscheduled);
+}
+
+export function gateView(gate: LockedGate, now: Date, unscheduled: RunOrder | null): GateView {
+  return {
+    kind: 'gate',
+    sessionId: gate.sessionId,
+    externalId: gate.externalId,
+    taskIdentifier: gate.taskIdentifier,
+    environment: gate.environment,
+    state: stateOf(gate, now),
+    runNumber: gate.runNumber,
+    live: gate.live,
+    expiresAtMs: gate.expiresAt?.getTime() ?? null,
+    nowMs: now.getTime(),
+    unscheduled,
+  };
+}
+
+async function readRunOrder(sql: Sql, gate: LockedGate): Promise<RunOrder | null> {
+  const [row] = await sql.query<RunOrderRow>(
+    'SELECT id, no, reason, task_identifier, payload, options FROM runs WHERE session_id = $1 AND no = $2',
+    [gate.sessionId, gate.runNumber],
+  );
+  if (row === undefined) return null;
+  return {
+    id: row.id as RunOrder['id'],
+    number: row.no,
+    reason: row.reason as RunOrder['reason'],
+    taskIdentifier: row.task_identifier,
+    payload: row.payload as RunOrder['payload'],
+    options: row.options as RunOrder['options'],
+  };
+}

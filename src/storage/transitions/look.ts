@@ -1,0 +1,11 @@
+/** The gate as it is: for a workflow that was poked, or that begins anew after continue-as-new. */
+import type { OwnedSession, TransitionAnswer } from '../../domain/transition.ts';
+import type { Database } from '../database.ts';
+import { lockOwnGate, viewGate } from './gate-row.ts';
+
+export function lookAtGate(db: Database, order: OwnedSession): Promise<TransitionAnswer> {
+  return db.transaction(async (sql) => {
+    const gate = await lockOwnGate(sql, order);
+    return gate === null ? { kind: 'gone' } : viewGate(sql, gate, order.scheduled);
+  });
+}

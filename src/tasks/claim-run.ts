@@ -1,0 +1,160 @@
+/**
+ * The first call of every attempt (lifecycle section 5): from a granted claim on, this attempt alone may
+ * write for the session. Repeating a claim is harmless, so everything that may pass is repeated here.
+ */
+import { setTimeout as delay } from 'node:timers/promises';
+import { z } from 'zod';
+import {
+  claimAnswerBytesMax,
+  claimDeadlineMs,
+  claimRequestTimeoutMs,
+  claimRetryFirstMs,
+  claimRetryMaxMs,
+} from '../domain/limits.ts';
+
+export interface ClaimRequest {
+  /** Absolute URL of the run's claim route. */
+  readonly url: string;
+  readonly secretKey: string;
+  /** Attempt number as Temporal counts, from 1. */
+  readonly attempt: number;
+  /** Aborted when the attempt has to end: the claim is then given up. */
+  readonly signal: AbortSignal;
+  /** How long to go on asking a server that does not answer. */
+  readonly deadlineMs?: number;
+}
+
+export interface GrantedClaim {
+  readonly sessionId: string;
+  readonly runNumber: number;
+  readonly attempt: number;
+  /** Next seq of `in` that no run has consumed. */
+  readonly cursor: number;
+  /** End of the run's `maxDuration` in milliseconds since 1970 by THIS machine's clock; null without one. */
+  readonly deadlineAtMs: number | null;
+}
+
+export type ClaimOutcome =
+  | { readonly kind: 'granted'; readonly claim: GrantedClaim }
+  /** Another attempt, run or owner holds the session, or it has ended. */
+  | { readonly kind: 'refused'; readonly problem: string }
+  /** The secret key is not accepted. */
+  | { readonly kind: 'unauthorized'; readonly problem: string }
+  /** An answer that repeating cannot mend. */
+  | { readonly kind: 'rejected'; readonly problem: string }
+  /** No usable answer until the deadline or the signal. */
+  | { readonly kind: 'unanswered'; readonly problem: string };
+
+export async function claimRun(request: ClaimRequest): Promise<ClaimOutcome> {
+  const giveUpAt = Date.now() + (request.deadlineMs ?? claimDeadlineMs);
+  let pauseMs = claimRetryFirstMs;
+  for (;;) {
+    const outcome = await askOnce(request);
+    const leftMs = giveUpAt - Date.now();
+    if (outcome.kind !== 'unanswered' || request.signal.aborted || leftMs <= 0) return outcome;
+    // Half to all of the pause: workers that lost the same server do not come back in step.
+    const waitMs = Math.min(pauseMs * (0.5 + Math.random() / 2), leftMs);
+    await delay(waitMs, undefined, { signal: request.signal }).catch(() => undefined);
+    pauseMs = Math.min(pauseMs * 2, claimRetryMaxMs);
+  }
+}
+
+async function askOnce(request: ClaimRequest): Promise<ClaimOutcome> {
+  try {
+    const response = await fetch(request.url, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${request.secretKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ attempt: request.attempt }),
+      // Followed, a redirect would turn the claim into a GET and carry the key to another address.
+      redirect: 'manual',
+      signal: AbortSignal.any([request.signal, AbortSignal.timeout(claimRequestTimeoutMs)]),
+    });
+    const text = await readBounded(response);
+    return readAnswer({ url: request.url, status: response.status, date: response.headers.get('date'), text });
+  } catch (error) {
+    return { kind: 'unanswered', problem: `${request.url} does not answer: ${describe(error)}` };
+  }
+}
+
+interface Answer {
+  readonly url: string;
+  readonly status: number;
+  readonly date: string | null;
+  readonly text: string;
+}
+
+const retriedStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
+
+function readAnswer(answer: Answer): ClaimOutcome {
+  const { url, status } = answer;
+  if (status === 200) return readGrant(answer);
+  if (status === 409)
+    return { kind: 'refused', problem: 'the server refused this attempt: the run or its session went on without it' };
+  if (status === 404) return { kind: 'refused', problem: `${url} does not know this run` };
+  if (status === 401 || status === 403) {
+    return {
+      kind: 'unauthorized',
+      problem: `${url} answered ${status}: TRIGGER_SECRET_KEY is not a key of the run's environment`,
+    };
+  }
+  const problem = `${url} answered ${status}`;
+  return { kind: status >= 500 || retriedStatuses.has(status) ? 'unanswered' : 'rejected', problem };
+}
+
+const grantSchema = z.object({
+  sessionId: z.string(),
+  runNumber: z.int(),
+  attempt: z.int(),
+  cursor: z.int(),
+  deadlineAt: z.iso.datetime({ offset: true }).nullable(),
+});
+
+function readGrant({ url, date, text }: Answer): ClaimOutcome {
+  const parsed = grantSchema.safeParse(parseJson(text));
+  // A proxy or another server in the way: it may be gone with the next try.
+  if (!parsed.success) return { kind: 'unanswered', problem: `${url} answered 200 without a claim` };
+  const { deadlineAt, ...claim } = parsed.data;
+  const deadlineAtMs = deadlineAt === null ? null : Date.parse(deadlineAt) + clockAheadMs(date, Date.now());
+  return { kind: 'granted', claim: { ...claim, deadlineAtMs } };
+}
+
+/** Clocks closer than this are called equal: the header counts whole seconds, and the answer took its time. */
+const clockToleranceMs = 2_000;
+
+/**
+ * A deadline comes as a moment of the server's clock; a worker whose clock is wrong must not cut its runs.
+ * @param date the answer's Date header
+ * @returns how far this machine's clock is ahead of the server's
+ */
+export function clockAheadMs(date: string | null, nowMs: number): number {
+  const serverMs = date === null ? Number.NaN : Date.parse(date);
+  const aheadMs = nowMs - serverMs;
+  return Number.isNaN(aheadMs) || Math.abs(aheadMs) < clockToleranceMs ? 0 : aheadMs;
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of response.body ?? []) {
+    bytes += chunk.byteLength;
+    if (bytes > claimAnswerBytesMax) throw new Error(`the answer is longer than ${claimAnswerBytesMax} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The cause says which of refused, reset or unknown host hides behind "fetch failed". */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
+  return code === '' ? error.message : `${error.message} (${code})`;
+}

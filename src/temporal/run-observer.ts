@@ -1,0 +1,57 @@
+/** What only Temporal knows: whether a run's attempt is with a worker, and whether a task queue has one. */
+import type { Client } from '@temporalio/client';
+import proto from '@temporalio/proto';
+import { describeDeadlineMs, pollersCacheEntriesMax, pollersCacheMs } from '../domain/limits.ts';
+import { callTemporal } from './connect.ts';
+import type { PendingRun, RunObserver } from '../sessions/ports.ts';
+
+const { PendingActivityState, TaskQueueType } = proto.temporal.api.enums.v1;
+
+export function temporalRunObserver(client: Client, namespace: string): RunObserver {
+  const polled = new Map<string, { served: boolean; until: number }>();
+  return {
+    pendingRun: (workflowId, runId) =>
+      quietly(() => callTemporal(client, describeDeadlineMs, () => describeRun(client, workflowId, runId)), null),
+    async isServed(taskQueue) {
+      const known = polled.get(taskQueue);
+      if (known !== undefined && known.until > Date.now()) return known.served;
+      const served = await quietly(
+        () => callTemporal(client, describeDeadlineMs, () => hasPollers(client, namespace, taskQueue)),
+        false,
+      );
+      // Queue names come from callers: the oldest entry goes before the map grows beyond its bound.
+      if (polled.size >= pollersCacheEntriesMax) polled.delete(polled.keys().next().value ?? '');
+      polled.set(taskQueue, { served, until: Date.now() + pollersCacheMs });
+      return served;
+    },
+  };
+}
+
+async function describeRun(client: Client, workflowId: string, runId: string): Promise<PendingRun | null> {
+  const { raw } = await client.workflow.getHandle(workflowId).describe();
+  const activity = raw.pendingActivities?.find((pending) => pending.activityId === runId);
+  if (activity === undefined) return null;
+  const attempt = activity.attempt ?? 1;
+  // A scheduled activity's attempt is the one that will start next.
+  return activity.state === PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    ? { state: 'queued', attempts: attempt - 1 }
+    : { state: 'executing', attempts: attempt };
+}
+
+async function hasPollers(client: Client, namespace: string, taskQueue: string): Promise<boolean> {
+  const described = await client.workflowService.describeTaskQueue({
+    namespace,
+    taskQueue: { name: taskQueue },
+    taskQueueType: TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+  });
+  return (described.pollers ?? []).length > 0;
+}
+
+/** These answers are a courtesy on a read: without them the row speaks alone. */
+async function quietly<Value>(ask: () => Promise<Value>, otherwise: Value): Promise<Value> {
+  try {
+    return await ask();
+  } catch {
+    return otherwise;
+  }
+}

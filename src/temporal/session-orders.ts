@@ -1,0 +1,99 @@
+/** Orders to a session's workflow: an eager start, or a signal that starts the workflow again if it was lost. */
+import { type Client, isGrpcServiceError } from '@temporalio/client';
+import type { SignalDefinition } from '@temporalio/common';
+import { sessionSummary } from '../domain/describe-session.ts';
+import { Unavailable } from '../domain/failure.ts';
+import { orderDeadlineMs, workflowTaskTimeoutMs } from '../domain/limits.ts';
+import type { SessionAddress, SessionOrders } from '../sessions/ports.ts';
+import {
+  type SessionInput,
+  cancelRunSignal,
+  closeSignal,
+  ensureSignal,
+  rescheduleSignal,
+  sessionWorkflowType,
+} from '../../workflows/messages.ts';
+import { callTemporal } from './connect.ts';
+import { type AttributedSession, sessionSearchAttributes } from '../../workflows/search-attributes.ts';
+
+/** Session workflows of all environments; tasks have queues of their own. */
+export const sessionTaskQueue = 'perdure/sessions';
+
+export interface SessionOrdersDeps {
+  /** Over the NativeConnection of this process's session worker, if it runs one: eager start needs that. */
+  readonly client: Client;
+  readonly hasLocalWorker: boolean;
+}
+
+export function temporalSessionOrders(deps: SessionOrdersDeps): SessionOrders {
+  const { client } = deps;
+  const signal = <Args extends unknown[]>(
+    session: SessionAddress,
+    order: SignalDefinition<Args>,
+    ...signalArgs: Args
+  ) =>
+    send(client, () =>
+      client.workflow.signalWithStart(sessionWorkflowType, {
+        ...startOptions(session.workflowId, withEnvironmentName(session), { kind: 'adopt', sessionId: session.id }),
+        signal: order.name,
+        signalArgs: signalArgs as unknown[],
+      }),
+    );
+  return {
+    start: ({ environment, workflowId, session }) =>
+      send(client, () =>
+        client.workflow.start(sessionWorkflowType, {
+          ...startOptions(
+            workflowId,
+            { ...session, environment: environment.name },
+            { kind: 'create', environment, session },
+          ),
+          // Without a worker in this process the server would answer as if it had not been asked.
+          requestEagerStart: deps.hasLocalWorker,
+        }),
+      ),
+    ensure: (session, runNumber) => signal(session, ensureSignal, { runNumber }),
+    cancelRun: (session, runId) => signal(session, cancelRunSignal, { runId }),
+    close: (session, order) => signal(session, closeSignal, order),
+    reschedule: (session) => signal(session, rescheduleSignal),
+  };
+}
+
+const withEnvironmentName = (session: SessionAddress): AttributedSession => ({
+  ...session,
+  environment: session.environment.name,
+});
+
+function startOptions(workflowId: string, session: AttributedSession, input: SessionInput) {
+  const summary = sessionSummary({ ...session, key: session.externalId ?? session.id });
+  return {
+    workflowId,
+    taskQueue: sessionTaskQueue,
+    args: [input] as [SessionInput],
+    workflowIdConflictPolicy: 'USE_EXISTING',
+    workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+    workflowTaskTimeout: workflowTaskTimeoutMs,
+    typedSearchAttributes: sessionSearchAttributes(session),
+    staticSummary: summary,
+    staticDetails: `Session \`${session.id}\``,
+  } as const;
+}
+
+/** @throws Unavailable when Temporal does not accept the order in time; refused input is a fault of ours */
+async function send(client: Client, call: () => Promise<unknown>): Promise<void> {
+  try {
+    await callTemporal(client, orderDeadlineMs, call);
+  } catch (thrown) {
+    throw isTransient(thrown) ? new Unavailable('temporal', thrown) : thrown;
+  }
+}
+
+/** gRPC codes of a server that is away, overloaded, or too slow. */
+const transientCodes = new Set([1, 4, 8, 10, 13, 14]);
+
+export function isTransient(thrown: unknown): boolean {
+  for (let cause = thrown, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
+    if (isGrpcServiceError(cause)) return transientCodes.has(cause.code);
+  }
+  return false;
+}

@@ -1,0 +1,44 @@
+/** The worker of session workflows and their local activities; each API process runs one, more can run alone. */
+import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import { stickyTimeoutMs } from '../domain/limits.ts';
+import { sessionTaskQueue } from './session-orders.ts';
+
+export interface SessionWorkerOptions {
+  readonly connection: NativeConnection;
+  readonly namespace: string;
+  readonly activities: object;
+  /** A bundle made at build time, or the entry of the workflow sources. */
+  readonly workflows: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
+  readonly onFailed: (cause: unknown) => void;
+}
+
+export interface RunningWorker {
+  /** Finishes what it has begun, within the bound of `shutdownForceTime`. */
+  stop(): Promise<void>;
+}
+
+export async function startSessionWorker(options: SessionWorkerOptions): Promise<RunningWorker> {
+  const worker = await Worker.create({
+    connection: options.connection,
+    namespace: options.namespace,
+    taskQueue: sessionTaskQueue,
+    activities: options.activities,
+    ...options.workflows,
+    // Local activities only: a run is executed by its task's own worker.
+    enableNonLocalActivities: false,
+    stickyQueueScheduleToStartTimeout: stickyTimeoutMs,
+    shutdownGraceTime: '5s',
+    shutdownForceTime: '10s',
+    maxConcurrentWorkflowTaskExecutions: 100,
+    maxConcurrentLocalActivityExecutions: 200,
+    maxCachedWorkflows: 2_000,
+    reuseV8Context: true,
+  });
+  const running = worker.run().catch((thrown: unknown) => options.onFailed(thrown));
+  return {
+    async stop() {
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await running;
+    },
+  };
+}

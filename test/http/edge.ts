@@ -1,0 +1,97 @@
+/**
+ * The API without engines behind it: real app, keys and sockets; no request of these tests may get as far
+ * as a use case, and one that does fails loudly.
+ */
+import { connect, type Socket } from 'node:net';
+import { httpApp } from '../../src/http/app.ts';
+import type { HttpParts } from '../../src/http/http-parts.ts';
+import { listen } from '../../src/http/listen.ts';
+import type { Fact } from '../../src/observe/facts.ts';
+import { importRootKey, signPublicToken } from '../../src/tokens/sign.ts';
+import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
+
+export const secretKey = 'tr_dev_0123456789abcdef';
+export const faultText = 'this request went further than it may';
+
+export interface Edge {
+  readonly url: string;
+  readonly port: number;
+  readonly facts: Fact[];
+  fetch(path: string, init?: RequestInit & { key?: string | null }): Promise<Response>;
+  close(): Promise<void>;
+  closeGently(graceMs: number): Promise<void>;
+}
+
+const unreachable = () => Promise.reject(new Error(faultText));
+
+export const refusingUseCases = {
+  createSession: unreachable,
+  retrieveSession: unreachable,
+  retrieveRun: unreachable,
+  cancelRun: unreachable,
+  claimRun: unreachable,
+};
+
+export async function startEdge(parts: Partial<HttpParts> = {}): Promise<Edge> {
+  const facts: Fact[] = [];
+  const app = httpApp({
+    useCases: refusingUseCases,
+    keys: ringOf(secretKey),
+    probes: {},
+    observe: (fact) => void facts.push(fact),
+    ...parts,
+  });
+  const listener = await listen(app, { host: '127.0.0.1', port: 0 });
+  const url = `http://127.0.0.1:${listener.port}`;
+  return {
+    url,
+    port: listener.port,
+    facts,
+    fetch(path, { key = secretKey, ...init } = {}) {
+      const headers = new Headers(init.headers);
+      if (key !== null && !headers.has('authorization')) headers.set('authorization', `Bearer ${key}`);
+      return fetch(`${url}${path}`, { ...init, headers });
+    },
+    close: () => listener.close(0),
+    closeGently: (graceMs) => listener.close(graceMs),
+  };
+}
+
+export async function publicToken(...scopes: string[]): Promise<string> {
+  const rootKey = await importRootKey(secretKey);
+  return signPublicToken({ environment: environmentOf('dev'), rootKey, scopes, ttlSeconds: 60 });
+}
+
+/** A socket in the test's hands, for what no well-behaved client sends. */
+export interface RawClient {
+  readonly socket: Socket;
+  send(text: string | Buffer): void;
+  /** Everything received so far. */
+  received(): string;
+  isEnded(): boolean;
+}
+
+export async function openRaw(port: number): Promise<RawClient> {
+  const socket = connect(port, '127.0.0.1');
+  let text = '';
+  let ended = false;
+  socket.on('data', (chunk) => {
+    text += chunk.toString('latin1');
+  });
+  socket.on('close', () => {
+    ended = true;
+  });
+  // A server that hangs up on a writer is what these tests are about.
+  socket.on('error', () => undefined);
+  await new Promise<void>((resolve) => socket.once('connect', resolve));
+  return { socket, send: (chunk) => void socket.write(chunk), received: () => text, isEnded: () => ended };
+}
+
+export const headOf = (method: string, path: string, headers: Record<string, string> = {}): string =>
+  [
+    `${method} ${path} HTTP/1.1`,
+    'Host: api.test',
+    ...Object.entries({ Authorization: `Bearer ${secretKey}`, ...headers }).map(([name, value]) => `${name}: ${value}`),
+    '',
+    '',
+  ].join('\r\n');

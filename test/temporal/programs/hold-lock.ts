@@ -1,0 +1,7 @@
+/** Takes the lock of the folder named by its argument, says so, and holds it until it is killed. */
+import { takeInstanceLock } from '../../../src/instance-lock.ts';
+
+const [, , dataDir = ''] = process.argv;
+await takeInstanceLock(dataDir);
+process.stdout.write(`held by ${process.pid}\n`);
+setInterval(() => undefined, 60_000);

@@ -1,0 +1,16 @@
+/** Starts an embedded Temporal as a server does, says its pid, and waits to be killed. */
+import { startEmbeddedTemporal } from '../../../src/temporal/embedded-server.ts';
+
+const [, , cliPath = '', dataDir = ''] = process.argv;
+const server = await startEmbeddedTemporal({
+  cliPath,
+  dataDir,
+  host: '127.0.0.1',
+  port: 0,
+  uiPort: 0,
+  namespaces: [],
+  onProgress: () => undefined,
+  onExit: () => undefined,
+});
+process.stdout.write(`temporal ${server.pid}\n`);
+setInterval(() => undefined, 60_000);

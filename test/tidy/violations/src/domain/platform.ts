@@ -1,0 +1,2 @@
+// planted: lint eslint(no-restricted-globals)
+export const here = (): string => process.cwd();

@@ -1,0 +1,2 @@
+// planted: tidy impure-clock
+export const today = (): Date => new Date();

@@ -1,0 +1,4 @@
+// planted: boundaries http-parses-and-calls-sessions
+import { storeName } from '../storage/dead-export.ts';
+
+export const storeOfHttp = storeName;

@@ -1,0 +1,2 @@
+// planted: lint unicorn(filename-case)
+export const badName = 'BadName';

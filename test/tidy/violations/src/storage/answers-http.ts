@@ -1,0 +1,4 @@
+// planted: boundaries storage-implements-ports
+import { storeOfHttp } from '../http/reads-storage.ts';
+
+export const storeOfStorage = storeOfHttp;

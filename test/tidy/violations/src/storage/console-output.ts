@@ -1,0 +1,4 @@
+// planted: lint eslint(no-console)
+export function shout(): void {
+  console.log('here');
+}

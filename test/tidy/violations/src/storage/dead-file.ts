@@ -1,0 +1,3 @@
+// planted: dead-code files
+// planted: boundaries no-orphan
+export const nobodyImportsThisFile = 'dead';

@@ -1,0 +1,4 @@
+// planted: tidy banned-name
+export class SessionManager {
+  readonly name = 'vague';
+}

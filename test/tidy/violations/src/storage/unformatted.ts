@@ -1,0 +1,2 @@
+// planted: format format
+export const spaced   =   'badly';

@@ -1,0 +1,4 @@
+// planted: boundaries tokens-sign-and-verify
+import { storeName } from '../storage/dead-export.ts';
+
+export const storeOfTokens = storeName;

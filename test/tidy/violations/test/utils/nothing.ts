@@ -1,0 +1,2 @@
+// planted: tidy banned-folder
+export const nothing = null;
