@@ -12,6 +12,8 @@ import { allSteps, checkSteps } from './steps.mjs';
 /** @typedef {{ passed: number, failed: number, skipped: number }} Totals */
 
 const stepsAtOnce = 2;
+const stopGraceMs = 15_000;
+let stopping = false;
 
 /** @param {Step} step @param {string} folder @returns {Promise<Totals>} */
 async function execute(step, folder) {
@@ -56,10 +58,10 @@ async function executeAll(steps, folder) {
   };
   const queue = steps.filter((step) => !step.live);
   const drain = async () => {
-    for (let step = queue.shift(); step !== undefined; step = queue.shift()) await add(step);
+    for (let step = queue.shift(); step !== undefined && !stopping; step = queue.shift()) await add(step);
   };
   await Promise.all(Array.from({ length: stepsAtOnce }, drain));
-  for (const step of steps.filter((candidate) => candidate.live)) await add(step);
+  for (const step of steps.filter((candidate) => candidate.live)) if (!stopping) await add(step);
   return totals;
 }
 
@@ -73,18 +75,21 @@ function chooseSteps([set, ...names]) {
   return names.length === 0 ? steps : allSteps.filter((step) => names.includes(step.name));
 }
 
-for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
-  process.once(signal, () => {
-    stopSteps();
-    process.exit(130);
-  });
+/** Steps that run get a moment to stop their servers; no other step begins. */
+function stop() {
+  stopping = true;
+  stopSteps('SIGTERM');
+  setTimeout(() => stopSteps('SIGKILL'), stopGraceMs).unref();
 }
+
+process.once('SIGINT', stop);
+process.once('SIGTERM', stop);
 
 const folder = await mkdtemp(join(tmpdir(), 'perdure-gate-'));
 try {
   const totals = await executeAll(chooseSteps(process.argv.slice(2)), folder);
   console.log(`${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`);
-  process.exitCode = totals.failed > 0 ? 1 : 0;
+  process.exitCode = stopping ? 130 : Number(totals.failed > 0);
 } finally {
   await rm(folder, { recursive: true, force: true });
 }

@@ -14,15 +14,15 @@ import { join } from 'node:path';
 /** @type {Set<number>} */
 const groups = new Set();
 
-/** Ends what is still running; for signals. */
-export function stopSteps() {
-  for (const group of groups) killGroup(group);
+/** Asks what is still running to end. @param {'SIGTERM' | 'SIGKILL'} signal */
+export function stopSteps(signal) {
+  for (const group of groups) signalGroup(group, signal);
 }
 
-/** @param {number} group */
-function killGroup(group) {
+/** @param {number} group @param {'SIGTERM' | 'SIGKILL'} signal */
+function signalGroup(group, signal) {
   try {
-    process.kill(-group, 'SIGKILL');
+    process.kill(-group, signal);
   } catch {
     // The group is gone, which is what we want.
   }
@@ -42,10 +42,10 @@ export function runStep(step, options = {}) {
     const finish = (exitedWell, note) => {
       clearTimeout(deadline);
       if (child.pid !== undefined) {
-        killGroup(child.pid);
+        signalGroup(child.pid, 'SIGKILL');
         groups.delete(child.pid);
       }
-      const text = output.join('');
+      const text = output.map((textSoFar) => textSoFar()).join('');
       const blind = exitedWell && step.scanned !== undefined && !(Number(step.scanned.exec(text)?.[1] ?? 0) > 0);
       resolve({
         ok: exitedWell && !blind,
@@ -66,17 +66,23 @@ export function runStep(step, options = {}) {
 function start(step, { cwd = process.cwd(), extraArgs = [], environment = {} }) {
   const [program = '', ...args] = step.command;
   const command = program === 'node' ? process.execPath : join(cwd, 'node_modules', '.bin', program);
+  // Captured output is parsed, so it must come without colours.
+  const plain = step.live ? {} : { NO_COLOR: '1', FORCE_COLOR: undefined };
   const child = spawn(command, [...args, ...extraArgs], {
     cwd,
     detached: true,
     stdio: step.live ? ['ignore', 'inherit', 'inherit'] : ['ignore', 'pipe', 'pipe'],
-    env: { ...process.env, ...(step.live ? {} : { NO_COLOR: '1', FORCE_COLOR: undefined }), ...environment },
+    env: { ...process.env, ...plain, ...environment },
   });
   if (child.pid !== undefined) groups.add(child.pid);
-  /** @type {string[]} */
-  const output = [];
-  for (const stream of [child.stdout, child.stderr]) {
-    stream?.setEncoding('utf8').on('data', (/** @type {string} */ text) => output.push(text));
-  }
-  return { child, output };
+  return { child, output: [child.stdout, child.stderr].map(collect) };
+}
+
+/** @param {import('node:stream').Readable | null} stream @returns {() => string} what it has brought so far */
+function collect(stream) {
+  let text = '';
+  stream?.setEncoding('utf8').on('data', (chunk) => {
+    text += chunk;
+  });
+  return () => text;
 }

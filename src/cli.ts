@@ -4,7 +4,7 @@ import { Command } from 'commander';
 import { type Config, readConfig } from './config.ts';
 import { startDemo } from './demo.ts';
 import { startServer } from './main.ts';
-import { type Log, createLog } from './observe/log.ts';
+import { createLog, type Log } from './observe/log.ts';
 import { openRows } from './open-rows.ts';
 import { createStopStack } from './stop-stack.ts';
 import { serveTaskFiles } from './tasks/serve-task-files.ts';

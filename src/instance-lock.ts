@@ -9,16 +9,16 @@
  * So a taker that slept between looking and linking can neither reuse a number (L2) nor hold below another (L4).
  */
 import { randomUUID } from 'node:crypto';
-import { link, mkdir, open, readFile, readdir, rename, stat, unlink, utimes } from 'node:fs/promises';
+import { link, mkdir, open, readdir, readFile, rename, stat, unlink, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  type ProcessIdentity,
-  type ProcessPlace,
   currentPlace,
   identifyProcess,
   isAlive,
   isSamePlace,
+  type ProcessIdentity,
+  type ProcessPlace,
   readIdentity,
 } from './live-process.ts';
 

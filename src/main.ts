@@ -2,14 +2,15 @@
 import type { Activities } from '../activities/index.ts';
 import { createActivities } from '../activities/index.ts';
 import { readFailpoints } from './failpoints.ts';
-import { takeInstanceLock } from './instance-lock.ts';
 import { httpApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
 import type { UseCases } from './http/use-cases.ts';
+import { takeInstanceLock } from './instance-lock.ts';
 import { logFacts } from './observe/log-facts.ts';
 import { openKeys } from './open-keys.ts';
-import { type Rows, openRows } from './open-rows.ts';
-import { type TemporalParts, openTemporal } from './open-temporal.ts';
+import { openRows, type Rows } from './open-rows.ts';
+import { openTemporal, type TemporalParts } from './open-temporal.ts';
+import type { ServerOptions } from './server-options.ts';
 import { cancelRun } from './sessions/cancel-run.ts';
 import { claimRun } from './sessions/claim-run.ts';
 import { createSession } from './sessions/create-session.ts';
@@ -17,8 +18,7 @@ import { newRunId, newSessionId } from './sessions/new-ids.ts';
 import type { Failpoints } from './sessions/ports.ts';
 import { retrieveRun } from './sessions/retrieve-run.ts';
 import { retrieveSession } from './sessions/retrieve-session.ts';
-import type { ServerOptions } from './server-options.ts';
-import { type StopStack, createStopStack } from './stop-stack.ts';
+import { createStopStack, type StopStack } from './stop-stack.ts';
 import { sqlTransitions } from './storage/transitions/sql-transitions.ts';
 import { pingTemporal } from './temporal/connect.ts';
 import { temporalRunObserver } from './temporal/run-observer.ts';
@@ -134,7 +134,7 @@ async function startWorker({ options, stops, rows, temporal, failpoints }: Parts
     connection: temporal.connection,
     namespace: temporal.namespace,
     activities,
-    workflows: workflowSource(),
+    workflows: options.workflows ?? workflowSource(),
     onFailed: (cause) => {
       options.log.error({ error: cause }, 'the session worker failed');
       options.onFatal('the session worker failed');

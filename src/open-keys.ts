@@ -8,7 +8,7 @@ import { newEnvironmentId } from './sessions/new-ids.ts';
 import type { Database } from './storage/database.ts';
 import { createKeyStore } from './storage/key-store.ts';
 import { ensureKeys } from './tokens/ensure-keys.ts';
-import { type KeyRing, createKeyRing } from './tokens/key-ring.ts';
+import { createKeyRing, type KeyRing } from './tokens/key-ring.ts';
 import { createSealer } from './tokens/seal.ts';
 
 export interface OpenKeys {

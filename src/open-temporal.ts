@@ -1,6 +1,7 @@
 /** Temporal: somebody else's by address, or our own, started and stopped with us. */
-import type { NativeConnection } from '@temporalio/worker';
+
 import type { Client } from '@temporalio/client';
+import type { NativeConnection } from '@temporalio/worker';
 import type { ServerOptions } from './server-options.ts';
 import type { StopStack } from './stop-stack.ts';
 import { connectTemporal } from './temporal/connect.ts';

@@ -2,7 +2,9 @@
 import { fileURLToPath } from 'node:url';
 import type { WorkerOptions } from '@temporalio/worker';
 
-export function workflowSource(): Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'> {
+export type WorkflowSource = Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
+
+export function workflowSource(): WorkflowSource {
   const path = (relative: string) => fileURLToPath(new URL(relative, import.meta.url));
   return import.meta.url.endsWith('.ts')
     ? { workflowsPath: path('../workflows/index.ts') }

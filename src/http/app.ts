@@ -38,6 +38,7 @@ export function httpApp(parts: HttpParts): Koa<RequestState> {
   app.use(forbidSniffing);
   app.use(finishUnread);
   app.use(answerFailures(parts.observe));
+  app.use(refuseBadTarget);
   app.use(crossOrigin((path) => router.match(path, '').path.some((layer) => crossOriginPaths.has(layer.path))));
   app.use(router.routes());
   app.use(refuseUnmatched(router));
@@ -65,6 +66,19 @@ const serve =
 const forbidSniffing: Middleware<RequestState> = (exchange, next) => {
   exchange.set('X-Content-Type-Options', 'nosniff');
   return next();
+};
+
+/** The request line may hold what is no address at all; reading its path then throws or finds none. */
+const refuseBadTarget: Middleware<RequestState> = (exchange, next) => {
+  try {
+    if (typeof exchange.path === 'string') return next();
+  } catch {
+    // Told below.
+  }
+  return refuse({
+    code: 'invalid_params',
+    details: [{ code: 'custom', message: 'Malformed request target', path: [] }],
+  });
 };
 
 const refuseUnmatched =

@@ -31,12 +31,19 @@ import {
 } from '../domain/trigger-config.ts';
 import { fieldProblems, problemText } from './problems.ts';
 
-/** Lengths are UTF-16 units. PostgreSQL holds no U+0000 in text, and half of a surrogate pair is no UTF-8. */
+/**
+ * Lengths are UTF-16 units (protocol section 2.2), which zod's own `max` does not count: it counts code points.
+ * PostgreSQL holds no U+0000 in text, and half of a surrogate pair is no UTF-8.
+ */
 const text = (lengthMax: number) =>
-  z
-    .string()
-    .max(lengthMax)
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must not hold U+0000 or unpaired surrogates');
+  z.string().check(({ value, issues }) => {
+    if (value.length > lengthMax) {
+      issues.push({ code: 'too_big', origin: 'string', maximum: lengthMax, inclusive: true, input: value });
+    }
+    if (value.includes('\0') || !value.isWellFormed()) {
+      issues.push({ code: 'custom', message: 'must not hold U+0000 or unpaired surrogates', input: value });
+    }
+  });
 
 const name = (lengthMax: number) => text(lengthMax).min(1);
 

@@ -26,10 +26,19 @@ export function pgliteConnection(engine: PGlite, onCrash: (cause: unknown) => vo
   let generation = 0;
   let crash: { readonly cause: unknown } | null = null;
 
+  // The engine mixes up the answers of two requests that overlap, as BEGIN and the statement after it do.
+  let turn: Promise<unknown> = Promise.resolve();
+
+  function inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const mine = turn.then(work);
+    turn = mine.catch(() => {});
+    return mine;
+  }
+
   async function guard<Value>(work: () => Promise<Value>): Promise<Value> {
     if (crash !== null) throw new Unavailable('database', crash.cause);
     try {
-      return await work();
+      return await inTurn(work);
     } catch (cause) {
       if (isStalePlan(cause)) forgetNames();
       if (isConnectionLost(cause) && crash === null) {

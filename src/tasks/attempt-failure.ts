@@ -27,7 +27,7 @@ export function passingFailure(
  */
 export function taskFailure(thrown: unknown): ApplicationFailure {
   if (thrown instanceof ApplicationFailure) return thrown;
-  if (!(thrown instanceof Error)) return toFailure({ type: 'Error', message: String(thrown), nonRetryable: false });
+  if (!(thrown instanceof Error)) return toFailure({ type: 'Error', message: textOf(thrown), nonRetryable: false });
   return toFailure({
     type: thrown.name,
     message: thrown.message,
@@ -35,6 +35,15 @@ export function taskFailure(thrown: unknown): ApplicationFailure {
     stack: thrown.stack,
     cause: thrown.cause,
   });
+}
+
+/** An object without a prototype, or with a broken one, has no text. */
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return 'an object that cannot be shown';
+  }
 }
 
 interface FailureParts {

@@ -2,8 +2,7 @@
 import { open, rename, stat, truncate } from 'node:fs/promises';
 
 /** At its warn level the server writes little; a fault that repeats must not fill the disk. */
-const logBytesMax = 8 * 1024 * 1024;
-const checkIntervalMs = 30_000;
+const defaultBound = { bytesMax: 8 * 1024 * 1024, checkIntervalMs: 30_000 };
 /** Enough to hold the reason why a server gave up. */
 const tailBytesMax = 8_192;
 
@@ -16,23 +15,23 @@ export interface ServerLog {
 }
 
 /** Starts an empty log; the one of the start before is kept beside it as `<path>.previous`. */
-export async function openServerLog(path: string): Promise<ServerLog> {
+export async function openServerLog(path: string, bound = defaultBound): Promise<ServerLog> {
   await rename(path, `${path}.previous`).catch(() => undefined);
   const file = await open(path, 'a', 0o600);
-  const bound = setInterval(() => void truncateWhenLong(path), checkIntervalMs).unref();
+  const check = setInterval(() => void truncateBeyond(path, bound.bytesMax), bound.checkIntervalMs).unref();
   return {
     fd: file.fd,
     tail: (count) => tailOf(path, count),
     async close() {
-      clearInterval(bound);
+      clearInterval(check);
       await file.close();
     },
   };
 }
 
-async function truncateWhenLong(path: string): Promise<void> {
+async function truncateBeyond(path: string, bytesMax: number): Promise<void> {
   const found = await stat(path).catch(() => null);
-  if (found !== null && found.size > logBytesMax) await truncate(path, 0).catch(() => undefined);
+  if (found !== null && found.size > bytesMax) await truncate(path, 0).catch(() => undefined);
 }
 
 async function tailOf(path: string, count: number): Promise<string> {

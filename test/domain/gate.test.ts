@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
-  type Gate,
   decideEnd,
   decideOwner,
+  type Gate,
   hasUnread,
   mayClaim,
   maySucceedCurrentRun,

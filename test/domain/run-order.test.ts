@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
+import { sessionSummary } from '../../src/domain/describe-session.ts';
 import { idBody, parseRunId, parseSessionId, sessionIdOf } from '../../src/domain/ids.ts';
 import { fairnessKeyOf, taskQueueCandidates } from '../../src/domain/task-queue.ts';
 import { parseDurationSeconds, runOptions, runPayload } from '../../src/domain/trigger-config.ts';
-import { sessionSummary } from '../../src/domain/describe-session.ts';
 
 describe('payload of a run', () => {
   const config = {

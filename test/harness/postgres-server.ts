@@ -6,11 +6,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { chownSync, closeSync, existsSync, mkdtempSync, openSync, readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
+import { freePort } from './free-port.ts';
 
 export interface PostgresServer {
   /** @param database `postgres` unless named */
@@ -82,8 +82,8 @@ function serverAt(home: Home, { port, reaper }: { port: number; reaper: ChildPro
   async function end(signal: NodeJS.Signals): Promise<void> {
     const ending = server;
     server = null;
-    if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return;
-    const exited = once(ending, 'exit');
+    if (ending === null) return;
+    const exited = untilExit(ending);
     ending.kill(signal);
     await exited;
   }
@@ -173,10 +173,16 @@ function spawnReaper(home: Home): ChildProcess {
 }
 
 async function reap(reaper: ChildProcess): Promise<void> {
-  if (reaper.exitCode !== null) return;
-  const exited = once(reaper, 'exit');
+  const exited = untilExit(reaper);
   reaper.stdin?.end();
   await exited;
+}
+
+/** A child that nobody waits for does not keep this process alive; one that somebody waits for must. */
+async function untilExit(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  child.ref();
+  await once(child, 'exit');
 }
 
 async function untilItAnswers(url: string, server: ChildProcess): Promise<void> {
@@ -237,14 +243,4 @@ function quietly(command: string, args: string[]): string | null {
   } catch {
     return null;
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no free port');
-  return address.port;
 }

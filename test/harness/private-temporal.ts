@@ -46,7 +46,7 @@ export async function startPrivateTemporalWith(options: PrivateTemporalOptions):
       // A test that kills its server knows.
       onExit: () => undefined,
     });
-    return { server, release: guard(server.pid, dataDir) };
+    return { server, release: endWithUs(server.pid, dataDir) };
   };
   let running = await start();
   const end = async (signal: 'SIGTERM' | 'SIGKILL') => {
@@ -92,8 +92,11 @@ function sendTo(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-/** A shell that ends `pid` and removes its folder once our end of its input closes, even by SIGKILL of us. */
-function guard(pid: number, folder: string): () => void {
+/**
+ * A shell that ends `pid` and removes its folder once our end of its input closes, even by SIGKILL of us.
+ * Returns what calls it off.
+ */
+export function endWithUs(pid: number, folder: string): () => void {
   const script = 'read -r line; kill -KILL "$1" 2>/dev/null; sleep 0.2; rm -rf -- "$2"';
   const shell = spawn('/bin/sh', ['-c', script, 'sh', String(pid), folder], {
     detached: true,

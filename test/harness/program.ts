@@ -8,7 +8,8 @@ export interface Program {
   readonly pid: number;
   /** The next line that matches; fails when the program ends first. */
   line(pattern: RegExp): Promise<RegExpExecArray>;
-  say(line: string): void;
+  /** Ends its input. */
+  endInput(): void;
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Resolves to its exit code, null if a signal ended it. */
   readonly exited: Promise<number | null>;
@@ -28,19 +29,19 @@ function programOf(child: ChildProcess): Program {
   if (pid === undefined || stdin === null || stdout === null) throw new Error('the program could not be started');
   const exited = once(child, 'exit').then(([code]): number | null => code);
   const waiting = new Set<(line: string | null) => void>();
-  const lines: string[] = [];
-  const reader = createInterface({ input: stdout });
-  reader.on('line', (line) => {
-    lines.push(line);
+  /** All that it said; null last, once it cannot say more. */
+  const said: (string | null)[] = [];
+  const hear = (line: string | null) => {
+    said.push(line);
     for (const look of waiting) look(line);
-  });
-  reader.once('close', () => {
-    for (const look of waiting) look(null);
-  });
+  };
+  createInterface({ input: stdout })
+    .on('line', hear)
+    .once('close', () => hear(null));
   return {
     pid,
     exited,
-    say: (line) => void stdin.write(`${line}\n`),
+    endInput: () => void stdin.end(),
     async kill(signal = 'SIGKILL') {
       child.kill(signal);
       await exited;
@@ -51,11 +52,12 @@ function programOf(child: ChildProcess): Program {
           const found = line === null ? null : pattern.exec(line);
           if (found === null && line !== null) return;
           waiting.delete(look);
-          if (found === null) reject(new Error(`the program ended before it said ${pattern}:\n${lines.join('\n')}`));
+          if (found === null)
+            reject(new Error(`the program ended before it said ${pattern.source}:\n${said.join('\n')}`));
           else resolve(found);
         };
         waiting.add(look);
-        for (const line of lines) look(line);
+        for (const line of said) look(line);
       }),
   };
 }

@@ -1,9 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Unavailable } from '../../src/domain/failure.ts';
-import { httpApp } from '../../src/http/app.ts';
-import { listen } from '../../src/http/listen.ts';
 import { createKeyRing } from '../../src/tokens/key-ring.ts';
-import { ringOf, sealer } from '../tokens/stored-keys.ts';
+import { sealer } from '../tokens/stored-keys.ts';
 import { type Edge, headOf, openRaw, publicToken, refusingUseCases, secretKey, startEdge } from './edge.ts';
 
 let edge: Edge;
@@ -134,20 +132,19 @@ describe('paths and methods', () => {
     await parts.close();
   });
 
-  test('raw bytes, absolute addresses and asterisks in the request line are answered, never a fault', async () => {
-    for (const [target, status] of [
-      ['/api/v1/sessions/\xc3\xa9', 400],
-      [`http://api.test/api/v1/sessions`, 405],
-      ['http://[', 404],
-      ['*', 404],
-      ['//api/v1/sessions', 404],
-    ] as const) {
-      const client = await openRaw(edge.port);
-      client.send(Buffer.from(headOf(target === '*' ? 'OPTIONS' : 'GET', target, { Connection: 'close' }), 'latin1'));
-      await expect.poll(() => client.isEnded()).toBe(true);
-      expect(client.received(), target).toMatch(new RegExp(`^HTTP/1.1 (${status}|400) `));
-    }
-    expect(edge.facts.filter((fact) => fact.kind === 'request_failed')).toEqual([]);
+  test.each([
+    ['GET', '/api/v1/sessions/\xc3\xa9', 400],
+    ['GET', 'http://api.test/api/v1/sessions', 405],
+    ['GET', 'http://[', 400],
+    ['GET', 'http://api.test?x', 404],
+    ['OPTIONS', '*', 404],
+    ['GET', '//api/v1/sessions', 404],
+  ])('the request line %s %s is answered with %i and is no fault', async (method, target, status) => {
+    const client = await openRaw(edge.port);
+    client.send(Buffer.from(headOf(method, target, { Connection: 'close', 'x-request-id': 'line' }), 'latin1'));
+    await expect.poll(() => client.isEnded()).toBe(true);
+    expect(client.received()).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(edge.facts.filter((fact) => fact.kind === 'request_failed' && fact.requestId === 'line')).toEqual([]);
   });
 });
 
@@ -255,50 +252,5 @@ describe('health', () => {
     state.temporal = false;
     expect(await ready()).toEqual([503, { status: 'unavailable', parts: { database: 'down', temporal: 'down' } }]);
     await probed.close();
-  });
-});
-
-describe('the socket', () => {
-  test('a taken port is told in a plain sentence', async () => {
-    const app = httpApp({ useCases: refusingUseCases, keys: ringOf(secretKey), probes: {}, observe: () => undefined });
-    await expect(listen(app, { host: '127.0.0.1', port: edge.port })).rejects.toThrow(
-      `Port ${edge.port} of 127.0.0.1 is taken by another process`,
-    );
-  });
-
-  test('closing lets an answer under way finish, ends idle connections, and takes no new one', async () => {
-    let answerNow: (() => void) | undefined;
-    const retrieveSession = () =>
-      new Promise<null>((resolve) => {
-        answerNow = () => resolve(null);
-      });
-    const served = await startEdge({ useCases: { ...refusingUseCases, retrieveSession } });
-    const idle = await openRaw(served.port);
-    idle.send(headOf('GET', '/healthz'));
-    await expect.poll(() => idle.received()).toContain('200 OK');
-    const busy = await openRaw(served.port);
-    busy.send(headOf('GET', '/api/v1/sessions/chat_1'));
-    await expect.poll(() => answerNow !== undefined).toBe(true);
-
-    const closed = served.closeGently(5_000);
-    await expect.poll(() => idle.isEnded()).toBe(true);
-    expect(busy.isEnded()).toBe(false);
-    await expect(fetch(`${served.url}/healthz`)).rejects.toThrow();
-    answerNow?.();
-    await closed;
-    expect(busy.received()).toContain('404 Not Found');
-  });
-
-  test('what does not finish within the grace is cut', async () => {
-    const retrieveSession = () => new Promise<null>(() => undefined);
-    const served = await startEdge({ useCases: { ...refusingUseCases, retrieveSession } });
-    const busy = await openRaw(served.port);
-    busy.send(headOf('GET', '/api/v1/sessions/chat_1'));
-    await expect.poll(() => served.facts.length).toBe(0);
-    await served.closeGently(100);
-    await expect.poll(() => busy.isEnded()).toBe(true);
-    await expect
-      .poll(() => served.facts)
-      .toContainEqual(expect.objectContaining({ kind: 'request_answered', aborted: true }));
   });
 });

@@ -11,7 +11,7 @@ import { importRootKey, signPublicToken } from '../../src/tokens/sign.ts';
 import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
 
 export const secretKey = 'tr_dev_0123456789abcdef';
-export const faultText = 'this request went further than it may';
+const faultText = 'this request went further than it may';
 
 export interface Edge {
   readonly url: string;

@@ -1,5 +1,5 @@
 /**
- * Takes and gives back the lock of a folder as often as it can until told to stop, then says how often it held
+ * Takes and gives back the lock of a folder as often as it can until its input ends, then says how often it held
  * it. While it holds, a file of its own making must not be there already: two holders would meet at it.
  */
 import { rm, writeFile } from 'node:fs/promises';
@@ -9,9 +9,11 @@ import { FolderInUse, takeInstanceLock } from '../../../src/instance-lock.ts';
 const [, , dataDir = ''] = process.argv;
 const witness = join(dataDir, 'witness');
 const turn = { over: false };
-process.stdin.once('data', () => {
-  turn.over = true;
-});
+process.stdin
+  .once('end', () => {
+    turn.over = true;
+  })
+  .resume();
 
 let held = 0;
 process.stdout.write('ready\n');
@@ -28,4 +30,3 @@ while (!turn.over) {
   }
 }
 process.stdout.write(`held ${held}\n`);
-process.exit(0);

@@ -4,4 +4,5 @@ import { takeInstanceLock } from '../../../src/instance-lock.ts';
 const [, , dataDir = ''] = process.argv;
 await takeInstanceLock(dataDir);
 process.stdout.write(`held by ${process.pid}\n`);
-setInterval(() => undefined, 60_000);
+// Ends with whoever started it.
+process.stdin.once('end', () => process.exit()).resume();

@@ -13,4 +13,5 @@ const server = await startEmbeddedTemporal({
   onExit: () => undefined,
 });
 process.stdout.write(`temporal ${server.pid}\n`);
-setInterval(() => undefined, 60_000);
+// Ends with whoever started it.
+process.stdin.once('end', () => process.exit()).resume();
