@@ -30,6 +30,8 @@ export function startDemo(parts: { config: Config; server: RunningServer; log: L
       TRIGGER_API_URL: server.apiUrl,
       TEMPORAL_ADDRESS: server.temporalAddress,
       TEMPORAL_NAMESPACE: config.temporal.namespace,
+      // Ctrl-C is quick: a run in hand is handed over to the next start.
+      TASK_SHUTDOWN_GRACE_SECONDS: '0',
     },
   });
   const exited = new Promise<void>((resolve) => {

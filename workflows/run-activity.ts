@@ -12,6 +12,7 @@ import {
   attemptDurationDefaultSeconds,
   heartbeatTimeoutMs,
   maxAttemptsDefault,
+  maxDurationSlackMs,
   retryDelayFirstMs,
   retryDelayMaxMs,
 } from '../src/domain/limits.ts';
@@ -41,7 +42,8 @@ function activityOptions(run: RunOrder, taskQueue: string): ActivityOptions {
     activityId: run.id,
     taskQueue,
     heartbeatTimeout: heartbeatTimeoutMs,
-    startToCloseTimeout: (maxDuration ?? attemptDurationDefaultSeconds) * 1000,
+    // Our own workers end the attempt at the claim's deadline and get their grace; this ends those that do not.
+    startToCloseTimeout: (maxDuration ?? attemptDurationDefaultSeconds) * 1000 + maxDurationSlackMs,
     ...(ttlSeconds === undefined ? {} : { scheduleToStartTimeout: ttlSeconds * 1000 }),
     retry: {
       maximumAttempts: maxAttempts ?? maxAttemptsDefault,

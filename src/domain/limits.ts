@@ -35,6 +35,8 @@ export const requestKeyLengthMax = 128;
 export const maxAttemptsDefault = 3;
 /** Start-to-close of an attempt without `maxDuration`: a chat may stay resident for long. */
 export const attemptDurationDefaultSeconds = 30 * 24 * 3_600;
+/** Beyond `maxDuration`: the grace of a stopped attempt, and the way of its report. */
+export const maxDurationSlackMs = 15_000;
 /** A run whose worker fell silent for this long is tried again elsewhere; see docs/decisions. */
 export const heartbeatTimeoutMs = 3_000;
 /** A worker tells Temporal this often that its attempt is alive. */
@@ -111,6 +113,8 @@ export const pollersCacheEntriesMax = 1_000;
 export const databaseTimeoutMs = 2_000;
 /** A server that does not even report its own timeout is taken for dead; the connection is dropped. */
 export const databaseAnswerTimeoutMs = 3_000;
+/** Pause before a deadlocked transaction is run again: without it, it takes its first lock back and deadlocks again. */
+export const repeatPauseMs = 50;
 /** Statements and transactions that wait for a connection; the next one is refused at once. */
 export const databaseWaitersMax = 1_000;
 /** Distinct statement texts that are kept prepared on each connection; further ones are parsed on each use. */

@@ -90,8 +90,11 @@ export function parseJson(bytes: Uint8Array): Parsed {
 
 const quote = 0x22;
 const backslash = 0x5c;
-const openers = new Set([0x5b, 0x7b]);
-const closers = new Set([0x5d, 0x7d]);
+
+/** What a byte outside a text does to the depth; a table, because this runs over every byte of every body. */
+const nesting = new Int8Array(256);
+for (const opener of '[{') nesting[opener.charCodeAt(0)] = 1;
+for (const closer of ']}') nesting[closer.charCodeAt(0)] = -1;
 
 /**
  * Looks before `JSON.parse`, which would recurse. On bytes: no ASCII byte is part of a longer UTF-8
@@ -106,10 +109,10 @@ function isDeeperThan(bytes: Uint8Array, depthMax: number): boolean {
       if (byte === backslash) index += 1;
       else if (byte === quote) inString = false;
     } else if (byte === quote) inString = true;
-    else if (openers.has(byte)) {
-      depth += 1;
+    else {
+      depth += nesting[byte] as number;
       if (depth > depthMax) return true;
-    } else if (closers.has(byte)) depth -= 1;
+    }
   }
   return false;
 }

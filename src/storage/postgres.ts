@@ -172,7 +172,8 @@ function clientConfig(url: string): pg.ClientConfig {
     fallback_application_name: 'perdure',
     options: `${options} -c DateStyle=ISO -c TimeZone=UTC -c client_min_messages=warning`.trimStart(),
     connectionTimeoutMillis: databaseTimeoutMs,
-    lock_timeout: databaseTimeoutMs,
+    // A little less than the statement, which otherwise hides that a lock was the cause.
+    lock_timeout: databaseTimeoutMs - 100,
     statement_timeout: databaseTimeoutMs,
     idle_in_transaction_session_timeout: databaseTimeoutMs,
     query_timeout: databaseAnswerTimeoutMs,

@@ -1,6 +1,7 @@
 /** BEGIN, work, COMMIT on one connection: the rules that both databases share. */
+import { setTimeout as pause } from 'node:timers/promises';
 import { Unavailable } from '../domain/failure.ts';
-import { databaseTimeoutMs } from '../domain/limits.ts';
+import { databaseTimeoutMs, repeatPauseMs } from '../domain/limits.ts';
 import type { SchemaSql, SqlRow, SqlValue } from './database.ts';
 import { isRepeatable } from './sql-errors.ts';
 
@@ -41,6 +42,8 @@ export async function repeatOnce<Value>(attempt: () => Promise<Value>): Promise<
     return await attempt();
   } catch (error) {
     if (!isRepeatable(error instanceof Unavailable ? error.cause : error)) throw error;
+    // Two that met must not meet again.
+    await pause(repeatPauseMs * (0.5 + Math.random() / 2));
     return attempt();
   }
 }

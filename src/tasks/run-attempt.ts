@@ -56,7 +56,10 @@ export async function runAttempt(task: Task, attempt: Attempt, settings: Attempt
   const stop = watchForStop(attempt.cancellation, settings.stopGraceMs);
   try {
     const read = readRunInput(attempt.input);
-    if (!read.ok) throw finalFailure(attemptFailureType.invalidRunInput, read.problem);
+    if (!read.ok) {
+      settings.log.error({ task: task.id, attempt: attempt.number }, read.problem);
+      throw finalFailure(attemptFailureType.invalidRunInput, read.problem);
+    }
     const { input } = read;
     const bindings = { task: task.id, sessionId: input.session.id, runId: input.run.id, attempt: attempt.number };
     const log = settings.log.child(bindings);

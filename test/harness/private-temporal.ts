@@ -2,10 +2,12 @@
  * A Temporal server of a test's own, to be killed, paused and wiped. Nothing of it outlives the process that
  * started it, however that ends.
  */
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { type EmbeddedTemporal, startEmbeddedTemporal } from '../../src/temporal/embedded-server.ts';
 import { freePort } from './free-port.ts';
 
@@ -14,8 +16,8 @@ export interface PrivateTemporal {
   readonly uiUrl: string;
   /** Holds its store and log; removed by `stop`. */
   readonly dataDir: string;
-  /** SIGSTOP: connections stay open, nothing answers. */
-  pause(): void;
+  /** SIGSTOP: connections stay open, nothing answers. Resolves when every thread stands still. */
+  pause(): Promise<void>;
   resume(): void;
   /** SIGKILL; resolves when the process is gone. */
   kill(): Promise<void>;
@@ -58,7 +60,10 @@ export async function startPrivateTemporalWith(options: PrivateTemporalOptions):
     address: running.server.address,
     uiUrl: running.server.uiUrl,
     dataDir,
-    pause: () => sendTo(running.server.pid, 'SIGSTOP'),
+    async pause() {
+      sendTo(running.server.pid, 'SIGSTOP');
+      await standsStill(running.server.pid);
+    },
     resume: () => sendTo(running.server.pid, 'SIGCONT'),
     kill: () => end('SIGKILL'),
     async restart() {
@@ -90,6 +95,24 @@ function sendTo(pid: number, signal: NodeJS.Signals): void {
   } catch {
     // Gone already.
   }
+}
+
+const pauseDeadlineMs = 5_000;
+
+/** The signal only asks: each thread stops when it gets to it. */
+async function standsStill(pid: number): Promise<void> {
+  const threads = process.platform === 'linux' ? ['-L'] : [];
+  for (const endAt = Date.now() + pauseDeadlineMs; Date.now() < endAt; await sleep(5)) {
+    const { stdout } = await promisify(execFile)('ps', [...threads, '-o', 'state=', '-p', String(pid)]);
+    if (
+      stdout
+        .trim()
+        .split(/\s+/)
+        .every((state) => state.startsWith('T'))
+    )
+      return;
+  }
+  throw new Error(`process ${pid} does not stop`);
 }
 
 /**

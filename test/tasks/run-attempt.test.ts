@@ -56,7 +56,10 @@ function begun(execute: (context: RunContext) => unknown): { readonly task: Task
 }
 
 test('a task is told its session, run and attempt, and its output is the outcome', async () => {
-  const task = defineTask({ id: 'a', run: (payload, { signal, log, ...context }) => ({ payload, ...context }) });
+  const task = defineTask({
+    id: 'a',
+    run: (payload, { session, run: order, attempt }) => ({ payload, session, run: order, attempt }),
+  });
   expect(await run(task, { input: input({ n: 1 }) })).toEqual({
     payload: { n: 1 },
     session: { id: 'session_1', externalId: 'chat', key: 'chat' },

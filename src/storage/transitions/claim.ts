@@ -1,8 +1,8 @@
 /** claim(n, attempt): from then on this attempt alone may write for the session (lifecycle section 5). */
 import { mayClaim } from '../../domain/gate.ts';
 import type { SessionId } from '../../domain/ids.ts';
-import type { RunOptions } from '../../domain/trigger-config.ts';
 import type { Claim, ClaimOrder } from '../../domain/transition.ts';
+import type { RunOptions } from '../../domain/trigger-config.ts';
 import type { Database, Sql } from '../database.ts';
 import { type LockedGate, lockGate } from './gate-row.ts';
 

@@ -2,11 +2,11 @@
 import type { Gate } from '../../domain/gate.ts';
 import type { RunId, SessionId } from '../../domain/ids.ts';
 import type { RunOrder } from '../../domain/run.ts';
-import { runOptions, runPayload } from '../../domain/trigger-config.ts';
 import type { CreateOrder, TransitionAnswer } from '../../domain/transition.ts';
+import { runOptions, runPayload } from '../../domain/trigger-config.ts';
 import type { Database } from '../database.ts';
 import { adoptSession } from './adopt.ts';
-import { type LockedGate, gateView } from './gate-row.ts';
+import { gateView, type LockedGate } from './gate-row.ts';
 
 // One statement and so one transaction and one round trip: 0.6 ms of a create on PostgreSQL (`npm run bench create`).
 // I6: the two unique keys decide; a loser inserts nothing and reads the winner's row in a new statement.

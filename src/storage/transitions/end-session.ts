@@ -1,7 +1,7 @@
 /** close and expire: write-once ends of a session, with the records that tell its run and its readers. */
 import { stateOf } from '../../domain/gate.ts';
-import { sessionKey } from '../../domain/session.ts';
 import { closeWakePartId, closeWakeText, recordEnvelope, sessionClosedHeaders } from '../../domain/record.ts';
+import { sessionKey } from '../../domain/session.ts';
 import type { CloseOrder, OwnedSession, TransitionAnswer } from '../../domain/transition.ts';
 import type { Database, Sql } from '../database.ts';
 import { type LockedGate, lockOwnGate, readClock, viewGate } from './gate-row.ts';

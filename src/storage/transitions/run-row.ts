@@ -1,7 +1,7 @@
 /** The two changes of a run's row: `start` and `finish` of the design. Both run under the gate's lock. */
 import type { RunId } from '../../domain/ids.ts';
 import type { FinalRunStatus, RunOutcome, RunReason } from '../../domain/run.ts';
-import { type TriggerConfig, runOptions, runPayload } from '../../domain/trigger-config.ts';
+import { runOptions, runPayload, type TriggerConfig } from '../../domain/trigger-config.ts';
 import type { Sql } from '../database.ts';
 import type { LockedGate } from './gate-row.ts';
 

@@ -1,0 +1,120 @@
+CREATE TABLE api_keys (
+  id text NOT NULL,
+  environment_id text NOT NULL,
+  digest bytea NOT NULL,
+  sealed bytea NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  revoked_at timestamp with time zone,
+  CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+  CONSTRAINT api_keys_digest_key UNIQUE (digest),
+  CONSTRAINT api_keys_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id)
+);
+CREATE INDEX api_keys_environment ON api_keys USING btree (environment_id);
+
+CREATE TABLE environments (
+  id text NOT NULL,
+  name text NOT NULL,
+  created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT environments_pkey PRIMARY KEY (id),
+  CONSTRAINT environments_name_key UNIQUE (name)
+);
+
+CREATE TABLE gates (
+  session_id text NOT NULL,
+  owner text NOT NULL,
+  owner_started_at timestamp(3) with time zone NOT NULL,
+  run_no integer NOT NULL DEFAULT 1,
+  live boolean NOT NULL DEFAULT true,
+  attempt integer NOT NULL DEFAULT 0,
+  began bigint,
+  consumed bigint NOT NULL DEFAULT 0,
+  next bigint NOT NULL DEFAULT 0,
+  wake_after integer,
+  barren integer NOT NULL DEFAULT 0,
+  closed_at timestamp(3) with time zone,
+  closed_reason text,
+  expires_at timestamp(3) with time zone,
+  expired_at timestamp(3) with time zone,
+  CONSTRAINT gates_pkey PRIMARY KEY (session_id),
+  CONSTRAINT gates_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
+) WITH (fillfactor=50);
+
+CREATE TABLE outs (
+  session_id text NOT NULL,
+  next bigint NOT NULL DEFAULT 0,
+  settled boolean NOT NULL DEFAULT false,
+  trimmed_before bigint NOT NULL DEFAULT 0,
+  fence_run integer NOT NULL DEFAULT 1,
+  fence_attempt integer DEFAULT 0,
+  CONSTRAINT outs_pkey PRIMARY KEY (session_id),
+  CONSTRAINT outs_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
+) WITH (fillfactor=50);
+
+CREATE TABLE records (
+  session_id text NOT NULL,
+  stream text NOT NULL,
+  seq bigint NOT NULL,
+  part_id text,
+  from_client boolean NOT NULL,
+  headers json,
+  body bytea NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT records_pkey PRIMARY KEY (session_id, stream, seq),
+  CONSTRAINT records_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id),
+  CONSTRAINT records_session_id_stream_part_id_key UNIQUE (session_id, stream, part_id)
+);
+CREATE INDEX records_from_client ON records USING btree (session_id, seq) WHERE ((stream = 'in'::text) AND from_client);
+
+CREATE TABLE runs (
+  id text NOT NULL,
+  session_id text NOT NULL,
+  no integer NOT NULL,
+  environment_id text NOT NULL,
+  status text NOT NULL DEFAULT 'QUEUED'::text,
+  reason text NOT NULL,
+  request_key text,
+  task_identifier text NOT NULL,
+  payload json NOT NULL,
+  options json NOT NULL,
+  triggered_at_seq bigint NOT NULL DEFAULT 0,
+  attempts integer NOT NULL DEFAULT 0,
+  output json,
+  error json,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
+  updated_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
+  started_at timestamp(3) with time zone,
+  finished_at timestamp(3) with time zone,
+  CONSTRAINT runs_pkey PRIMARY KEY (id),
+  CONSTRAINT runs_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
+  CONSTRAINT runs_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id),
+  CONSTRAINT runs_session_id_no_key UNIQUE (session_id, no)
+);
+CREATE INDEX runs_unfinished ON runs USING btree (session_id) WHERE (finished_at IS NULL);
+
+CREATE TABLE schema_migrations (
+  version integer NOT NULL,
+  name text NOT NULL,
+  digest text NOT NULL,
+  applied_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT schema_migrations_pkey PRIMARY KEY (version)
+);
+
+CREATE TABLE sessions (
+  id text NOT NULL,
+  environment_id text NOT NULL,
+  workflow_id text NOT NULL,
+  external_id text,
+  type text NOT NULL,
+  task_identifier text NOT NULL,
+  trigger_config json NOT NULL,
+  tags text[] NOT NULL,
+  metadata json,
+  request_key text NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
+  updated_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT sessions_pkey PRIMARY KEY (id),
+  CONSTRAINT sessions_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
+  CONSTRAINT sessions_workflow_id_key UNIQUE (workflow_id)
+);
+CREATE INDEX sessions_newest ON sessions USING btree (environment_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX sessions_external_id ON sessions USING btree (environment_id, external_id) WHERE (external_id IS NOT NULL);
