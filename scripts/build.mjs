@@ -1,7 +1,8 @@
 /**
  * Sources -> dist: compiled modules, SQL migrations and the bundle of the workflows. Does nothing when dist already
  * holds what these sources build to. Everything is made in a folder beside dist and moved in file by file, so that
- * a server that runs from dist, or a second build, never meets half a file.
+ * a server that runs from dist, or a second build, never meets half a file. `--check` only tells, by its exit code,
+ * whether dist is current.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -96,7 +97,9 @@ async function build(digest) {
 }
 
 const digest = digestOfSources();
-if (!isBuilt(digest)) {
+if (process.argv.includes('--check')) {
+  process.exitCode = isBuilt(digest) ? 0 : 1;
+} else if (!isBuilt(digest)) {
   await build(digest).catch((error) => {
     console.error(error instanceof Error ? `Build failed: ${error.message}` : error);
     process.exitCode = 1;

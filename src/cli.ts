@@ -18,6 +18,8 @@ interface Role {
 
 /** A stop that takes longer than all parts' own deadlines together is a bug; the process does not linger. */
 const stopDeadlineMs = 60_000;
+/** npm passes on to us what a supervisor has sent to its whole group already, a millisecond later. */
+const echoMs = 500;
 
 const program = new Command('perdure').description('Durable sessions on Temporal and PostgreSQL.').version('0.1.0');
 
@@ -70,17 +72,17 @@ async function run(role: Role): Promise<void> {
   process.exit(stopping.failed() ? 1 : 0);
 }
 
-/** The first SIGINT or SIGTERM asks for an orderly stop, the second one does not wait for it. */
+/** The first SIGINT or SIGTERM asks for an orderly stop; a later one, but no echo of the first, does not wait for it. */
 function stopSignal() {
   let failure: Error | null = null;
   let request: () => void = () => undefined;
   const requested = new Promise<void>((resolve) => {
     request = resolve;
   });
-  let asked = false;
+  let askedAt: number | null = null;
   const onSignal = () => {
-    if (asked) process.exit(130);
-    asked = true;
+    if (askedAt !== null && performance.now() - askedAt > echoMs) process.exit(130);
+    askedAt ??= performance.now();
     request();
   };
   process.on('SIGINT', onSignal);
@@ -96,6 +98,8 @@ function stopSignal() {
 }
 
 async function serveTasks(files: readonly string[]): Promise<void> {
+  // Only with a parent that opened a channel, as the demo's does: when that one is gone, nobody else stops us.
+  process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
   await serveTaskFiles(
     files,
     process.env,

@@ -23,7 +23,8 @@ export function startDemo(parts: { config: Config; server: RunningServer; log: L
   const child = spawn(process.execPath, [...process.execArgv, file('./cli'), 'tasks', file('../examples/demo-task')], {
     // A group of its own: a terminal's Ctrl-C reaches this process, which then stops it in order.
     detached: true,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    // The channel carries nothing: it closes when this process dies without stopping the worker, which then stops.
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     env: {
       ...process.env,
       TRIGGER_SECRET_KEY: secretKey,

@@ -83,10 +83,16 @@ async function newestTicket(folder: string): Promise<number> {
   return names.reduce((newest, name) => (/^\d{1,15}$/.test(name) ? Math.max(newest, Number(name)) : newest), 0);
 }
 
-/** Null when released, or when it cannot be read: L1 makes a live holder's ticket whole, so that one died with the machine. */
+/** Null when released, or when it is no ticket: L1 makes a live holder's whole, so that one died with the machine. */
 async function holderOf(folder: string, number: number): Promise<ProcessIdentity | null> {
   if (number === 0) return null;
-  return readIdentity(await readFile(ticketPath(folder, number), 'utf8').catch(() => ''));
+  try {
+    return readIdentity(await readFile(ticketPath(folder, number), 'utf8'));
+  } catch (thrown) {
+    // Swept meanwhile. One that may not be read is somebody's, and no licence to take over.
+    if (isErrorCode(thrown, 'ENOENT')) return null;
+    throw thrown;
+  }
 }
 
 async function holds(holder: ProcessIdentity, ticket: string, options: TakeLockOptions): Promise<boolean> {

@@ -54,26 +54,33 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 async function startParts(options: ServerOptions, stops: StopStack): Promise<RunningServer> {
   const { config, roles, log } = options;
   const failpoints = readFailpoints(config.failpoints);
-  if (config.databaseUrl === null || config.temporal.address === null) {
-    const lock = await takeInstanceLock(config.dataDir, { onProgress: options.onProgress });
-    stops.push('instance lock', () => lock.release(), 2_000);
-  }
+  await lockFolder(options, stops);
   // The embedded engines are independent and slow to start the first time.
   const [rows, temporal] = await bothOrNeither([openRows(options, stops), openTemporal(options, stops)]);
   const parts: Parts = { options, stops, rows, temporal, failpoints };
-  // The port is bound before the worker polls, because runs are told the URL; it serves once keys are open.
+  // The port is bound before the worker polls, because each run is told the URL.
   const api = roles.api ? await startApi(parts) : null;
-  const apiUrl = config.publicUrl ?? api?.url ?? `http://${config.host}:${config.port}`;
-  if (roles.sessionWorker) await startWorker(parts, apiUrl);
-  log.info({ apiUrl: api === null ? null : apiUrl, temporal: temporal.address, roles }, 'perdure is up');
+  const publicUrl = config.publicUrl ?? api?.url ?? urlOf(config.host, config.port);
+  if (roles.sessionWorker) await startWorker(parts, publicUrl);
+  const apiUrl = api === null ? null : publicUrl;
+  log.info({ apiUrl, temporal: temporal.address, roles }, 'perdure is up');
   return {
-    apiUrl: api === null ? null : apiUrl,
+    apiUrl,
     temporalUiUrl: temporal.uiUrl,
     temporalAddress: temporal.address,
     devKey: api?.devKey ?? null,
     stop: () => stops.stop(),
   };
 }
+
+/** Two processes on one embedded database or Temporal store would destroy it. */
+async function lockFolder({ config, onProgress }: ServerOptions, stops: StopStack): Promise<void> {
+  if (config.databaseUrl !== null && config.temporal.address !== null) return;
+  const lock = await takeInstanceLock(config.dataDir, { onProgress });
+  stops.push('instance lock', () => lock.release(), 2_000);
+}
+
+const urlOf = (host: string, port: number): string => `http://${host.includes(':') ? `[${host}]` : host}:${port}`;
 
 /** A rejection must not leave the other one's part unowned: both have settled before it is thrown. */
 async function bothOrNeither<One, Two>(starting: [Promise<One>, Promise<Two>]): Promise<[One, Two]> {
@@ -102,8 +109,7 @@ async function startApi(parts: Parts): Promise<{ url: string; devKey: string | n
   });
   const listener = await listen(app, { host: config.host, port: config.port });
   stops.push('http', () => listener.close(httpGraceMs), httpGraceMs + 1_000);
-  const host = config.host.includes(':') ? `[${config.host}]` : config.host;
-  return { url: `http://${host}:${listener.port}`, devKey: keys.devKey };
+  return { url: urlOf(config.host, listener.port), devKey: keys.devKey };
 }
 
 function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {

@@ -8,9 +8,9 @@ import type { RunId } from '../src/domain/ids.ts';
 import type { RunOutcome } from '../src/domain/run.ts';
 import {
   type CloseSignal,
-  type EndAndContinueSignal,
   cancelRunSignal,
   closeSignal,
+  type EndAndContinueSignal,
   endAndContinueSignal,
   ensureSignal,
   expireSignal,

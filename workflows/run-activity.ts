@@ -2,12 +2,13 @@
 import {
   ActivityCancellationType,
   ActivityFailure,
+  type ActivityOptions,
   ApplicationFailure,
   CancelledFailure,
-  type ActivityOptions,
-  TimeoutFailure,
   proxyActivities,
+  TimeoutFailure,
 } from '@temporalio/workflow';
+import { attemptFailureType } from '../src/domain/attempt-failure.ts';
 import {
   attemptDurationDefaultSeconds,
   heartbeatTimeoutMs,
@@ -16,12 +17,11 @@ import {
   retryDelayFirstMs,
   retryDelayMaxMs,
 } from '../src/domain/limits.ts';
-import { type RunOrder, type RunOutcome, boundedRunError, runSummary } from '../src/domain/run.ts';
-import { attemptFailureType } from '../src/domain/attempt-failure.ts';
-import { type RunInput, claimPath } from '../src/domain/run-input.ts';
+import { boundedRunError, type RunOrder, type RunOutcome, runSummary } from '../src/domain/run.ts';
+import { claimPath, type RunInput } from '../src/domain/run-input.ts';
 import { fairnessKeyOf } from '../src/domain/task-queue.ts';
-import type { JsonValue } from '../src/domain/trigger-config.ts';
 import type { SessionView } from '../src/domain/transition.ts';
+import type { JsonValue } from '../src/domain/trigger-config.ts';
 
 type TaskActivities = Record<string, (input: RunInput) => Promise<JsonValue>>;
 
@@ -107,13 +107,7 @@ function applicationOutcome(cause: ApplicationFailure): RunOutcome {
 
 /** An attempt that its worker or our API broke off says nothing about the task: the run counts as crashed. */
 function applicationStatus(type: string | undefined | null): 'TIMED_OUT' | 'CRASHED' | 'FAILED' {
-  switch (type) {
-    case attemptFailureType.maxDurationExceeded:
-      return 'TIMED_OUT';
-    case attemptFailureType.claimUnanswered:
-    case attemptFailureType.workerShutdown:
-      return 'CRASHED';
-    default:
-      return 'FAILED';
-  }
+  if (type === attemptFailureType.maxDurationExceeded) return 'TIMED_OUT';
+  const brokenOff = type === attemptFailureType.claimUnanswered || type === attemptFailureType.workerShutdown;
+  return brokenOff ? 'CRASHED' : 'FAILED';
 }

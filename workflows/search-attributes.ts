@@ -3,8 +3,8 @@
  * Values are bounded here, because a visibility store that refuses one would hold the whole workflow back.
  */
 import { defineSearchAttributeKey, type SearchAttributePair } from '@temporalio/common';
-import type { EnvironmentName, SessionId } from '../src/domain/ids.ts';
 import type { SessionState } from '../src/domain/gate.ts';
+import type { EnvironmentName, SessionId } from '../src/domain/ids.ts';
 
 export const sessionId = defineSearchAttributeKey('SessionId', 'KEYWORD');
 const sessionExternalId = defineSearchAttributeKey('SessionExternalId', 'KEYWORD');

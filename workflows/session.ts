@@ -3,8 +3,8 @@
  * transaction in a local activity, and then it makes itself agree with the gate row that came back (R4).
  */
 import {
-  CancellationScope,
   allHandlersFinished,
+  CancellationScope,
   continueAsNew,
   proxyLocalActivities,
   setCurrentDetails,
@@ -19,8 +19,8 @@ import type { RunId } from '../src/domain/ids.ts';
 import type { RunOrder } from '../src/domain/run.ts';
 import { taskQueueCandidates } from '../src/domain/task-queue.ts';
 import type { SessionView } from '../src/domain/transition.ts';
-import { type Inbox, type SessionEvent, openInbox } from './inbox.ts';
-import { type SessionInput, describeQuery } from './messages.ts';
+import { type Inbox, openInbox, type SessionEvent } from './inbox.ts';
+import { describeQuery, type SessionInput } from './messages.ts';
 import { runTask } from './run-activity.ts';
 import { sessionId as sessionIdAttribute, sessionStatus, statusOf } from './search-attributes.ts';
 import { SessionTimers } from './timers.ts';

@@ -3,7 +3,7 @@
  * Everything here is a pure decision on that row; `storage/transitions` locks, asks, applies.
  */
 import { barrenMax } from './limits.ts';
-import { type FinalRunStatus, endedByItself, isCrash } from './run.ts';
+import { endedByItself, type FinalRunStatus, isCrash } from './run.ts';
 
 export interface Gate {
   /** First execution run id of the workflow that may change this session. */

@@ -16,7 +16,7 @@ export function permits(grant: Grant, checks: readonly ScopeCheck[]): boolean {
 
 function scopePermits(scope: string, check: ScopeCheck): boolean {
   if (scope === 'admin') return true;
-  const [action = '', type, id] = splitScope(scope);
+  const [action, type, id] = splitScope(scope);
   if (action !== check.action && action !== '*') return false;
   if (type === undefined || (type !== check.type && type !== 'all')) return false;
   return id === undefined || check.ids.includes(id);

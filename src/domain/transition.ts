@@ -2,9 +2,10 @@
  * Orders to a session's gate and what they answer. Plain JSON: they cross Temporal, so times are
  * milliseconds and nothing is undefined. Each order can arrive twice, late, or from a paused worker (R3).
  */
+
+import type { NewSession } from './create-session.ts';
 import type { Owner } from './gate.ts';
 import type { EnvironmentId, EnvironmentName, RunId, SessionId } from './ids.ts';
-import type { NewSession } from './create-session.ts';
 import type { RunOrder, RunOutcome, RunReason } from './run.ts';
 
 /** Which session, and on whose behalf: the workflow execution that believes itself the owner. */

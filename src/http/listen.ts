@@ -1,6 +1,6 @@
 /** A listening socket for the app, and how it comes to rest. */
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type Koa from 'koa';
 import type { RequestState } from './route.ts';
 import { requestsPerSocketMax, serverLimits } from './server-limits.ts';
@@ -11,24 +11,49 @@ export interface Listener {
   close(graceMs: number): Promise<void>;
 }
 
-/** While closing, connections that have become idle are looked for this often. */
-const idleSweepMs = 50;
-
 /** @param address port 0 takes any free one. Throws a plain sentence when the address is taken. */
 export async function listen(app: Koa<RequestState>, address: { host: string; port: number }): Promise<Listener> {
   const answer = app.callback();
   const server = createServer(serverLimits, (request, response) => void answer(request, response));
   server.maxRequestsPerSocket = requestsPerSocketMax;
-  let isClosing = false;
-  server.prependListener('request', (_request, response) => {
-    if (isClosing) response.setHeader('Connection', 'close');
-  });
+  const connections = watchConnections(server);
   await opened(server, address);
   return {
     port: (server.address() as AddressInfo).port,
-    async close(graceMs) {
-      isClosing = true;
-      await closed(server, graceMs);
+    close: (graceMs) => closed(server, connections, graceMs),
+  };
+}
+
+interface Connections {
+  /** Ends those without an answer under way now, the others as soon as theirs has left. */
+  drain(): void;
+}
+
+/**
+ * Node's own `closeIdleConnections`, which `http.Server.close` calls too, takes a connection for idle once its
+ * answer is complete in memory, and cuts what a slow reader has not taken yet. So we count answers until they have left.
+ */
+function watchConnections(server: Server): Connections {
+  /** Answers under way; null before the first request, which may be on its way: only the grace ends that wait. */
+  const unsent = new Map<Socket, number | null>();
+  let isDraining = false;
+  server.on('connection', (socket: Socket) => {
+    unsent.set(socket, null);
+    socket.once('close', () => unsent.delete(socket));
+  });
+  server.prependListener('request', ({ socket }: IncomingMessage, response: ServerResponse) => {
+    if (isDraining) response.setHeader('Connection', 'close');
+    unsent.set(socket, (unsent.get(socket) ?? 0) + 1);
+    response.once('close', () => {
+      const left = (unsent.get(socket) ?? 1) - 1;
+      if (unsent.has(socket)) unsent.set(socket, left);
+      if (isDraining && left === 0) socket.destroySoon();
+    });
+  });
+  return {
+    drain() {
+      isDraining = true;
+      for (const [socket, count] of unsent) if (count === 0) socket.destroySoon();
     },
   };
 }
@@ -43,15 +68,15 @@ function opened(server: Server, { host, port }: { host: string; port: number }):
   });
 }
 
-function closed(server: Server, graceMs: number): Promise<void> {
+function closed(server: Server, connections: Connections, graceMs: number): Promise<void> {
   return new Promise((resolve) => {
-    const sweep = setInterval(() => server.closeIdleConnections(), idleSweepMs);
     const cut = setTimeout(() => server.closeAllConnections(), graceMs);
-    server.close(() => {
-      clearInterval(sweep);
+    NetServer.prototype.close.call(server, () => {
       clearTimeout(cut);
+      // No connection is left to cut: this only ends the timer that looks for overdue ones.
+      server.close();
       resolve();
     });
-    server.closeIdleConnections();
+    connections.drain();
   });
 }

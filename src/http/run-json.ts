@@ -39,18 +39,20 @@ function timesOf(run: Run, status: RunStatus, nowMs: number) {
   };
 }
 
-/** The same sets as the official client's own: a cancelled run is not "completed". */
+/**
+ * The reference's REST answers count a cancelled run as completed and failed; its client's `runs.poll` ends on
+ * `isCompleted` alone, so every final status must set it.
+ */
 function predicatesOf(status: RunStatus) {
+  const isCompleted = isFinal(status);
   const isSuccess = status === 'COMPLETED';
-  const isCancelled = status === 'CANCELED';
-  const isFailed = isFinal(status) && !isSuccess && !isCancelled;
   return {
     isQueued: status === 'QUEUED' || status === 'PENDING_VERSION',
     isExecuting: status === 'EXECUTING',
     isWaiting: false,
-    isCompleted: isSuccess || isFailed,
+    isCompleted,
     isSuccess,
-    isFailed,
-    isCancelled,
+    isFailed: isCompleted && !isSuccess,
+    isCancelled: status === 'CANCELED',
   };
 }

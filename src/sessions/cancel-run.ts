@@ -1,5 +1,5 @@
 /** POST /api/v2/runs/{run}/cancel: the order is durable once Temporal has it; the answer waits a little for the row. */
-import { type Result, Unavailable, fail, succeed } from '../domain/failure.ts';
+import { fail, type Result, succeed, Unavailable } from '../domain/failure.ts';
 import type { Environment, RunId } from '../domain/ids.ts';
 import { cancelAnswerDeadlineMs } from '../domain/limits.ts';
 import { isFinal } from '../domain/run.ts';

@@ -1,5 +1,5 @@
 /** POST /api/v1/runs/{run}/claim: the first call of each attempt; from a granted claim on it alone may write. */
-import { type Result, fail, succeed } from '../domain/failure.ts';
+import { fail, type Result, succeed } from '../domain/failure.ts';
 import type { Claim, ClaimOrder } from '../domain/transition.ts';
 import type { Failpoints, RunStore } from './ports.ts';
 

@@ -1,6 +1,6 @@
 /** POST /api/v1/sessions: one indexed read, then the workflow if there is nothing to reuse, then the row again. */
-import { type CreateDecision, type CreateRequest, type NewSession, decideCreate } from '../domain/create-session.ts';
-import { type Result, fail, succeed } from '../domain/failure.ts';
+import { type CreateDecision, type CreateRequest, decideCreate, type NewSession } from '../domain/create-session.ts';
+import { fail, type Result, succeed } from '../domain/failure.ts';
 import type { Environment, RunId, SessionId } from '../domain/ids.ts';
 import { type Session, sessionStateOf } from '../domain/session.ts';
 import { awaitRow } from './await-row.ts';

@@ -1,11 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import {
   type EnvironmentId,
-  type RunId,
-  type SessionId,
   environmentIdOf,
   idBody,
+  type RunId,
   runIdOf,
+  type SessionId,
   sessionIdOf,
 } from '../domain/ids.ts';
 

@@ -1,7 +1,8 @@
 /** A run that is locked to a version nobody serves waits, and its caller is told so. */
+
+import type { EnvironmentName } from '../domain/ids.ts';
 import { taskQueueCandidates } from '../domain/task-queue.ts';
 import type { TriggerConfig } from '../domain/trigger-config.ts';
-import type { EnvironmentName } from '../domain/ids.ts';
 import type { RunObserver } from './ports.ts';
 
 export interface VersionedTask {

@@ -1,7 +1,6 @@
 /** The interfaces that use cases and activities need; `storage` and `temporal` implement them. */
 import type { NewSession } from '../domain/create-session.ts';
 import type { Environment, EnvironmentId, RunId, SessionId } from '../domain/ids.ts';
-import type { JsonObject, JsonValue, RunOptions, TriggerConfig } from '../domain/trigger-config.ts';
 import type { RunError, RunReason, StoredRunStatus } from '../domain/run.ts';
 import type { Session } from '../domain/session.ts';
 import type {
@@ -15,6 +14,7 @@ import type {
   OwnedSession,
   TransitionAnswer,
 } from '../domain/transition.ts';
+import type { JsonObject, JsonValue, RunOptions, TriggerConfig } from '../domain/trigger-config.ts';
 
 /** Each method is one transaction under the session's gate, safe to repeat (design: lifecycle). */
 export interface Transitions {

@@ -1,6 +1,6 @@
 /** A run's outcome comes from its row; what happens before that, Temporal is asked about. */
 import type { Environment, RunId } from '../domain/ids.ts';
-import { type RunStatus, endedByItself, isFinal } from '../domain/run.ts';
+import { endedByItself, isFinal, type RunStatus } from '../domain/run.ts';
 import { isPendingVersion } from './pending-version.ts';
 import type { Run, RunObserver, RunStore } from './ports.ts';
 

@@ -24,42 +24,6 @@ export function pgliteConnection(engine: PGlite, onCrash: (cause: unknown) => vo
   const nameOf = statementNames();
   const prepared = new Set<string>();
   let generation = 0;
-  let crash: { readonly cause: unknown } | null = null;
-
-  // The engine mixes up the answers of two requests that overlap, as BEGIN and the statement after it do.
-  let turn: Promise<unknown> = Promise.resolve();
-
-  function inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
-    const mine = turn.then(work);
-    turn = mine.catch(() => {});
-    return mine;
-  }
-
-  async function guard<Value>(work: () => Promise<Value>): Promise<Value> {
-    if (crash !== null) throw new Unavailable('database', crash.cause);
-    try {
-      return await inTurn(work);
-    } catch (cause) {
-      if (isStalePlan(cause)) forgetNames();
-      if (isConnectionLost(cause) && crash === null) {
-        crash = { cause };
-        onCrash(cause);
-      }
-      throw toThrown(cause);
-    }
-  }
-
-  const send = async (...parts: Uint8Array[]): Promise<readonly Message[]> =>
-    (await engine.execProtocol(Buffer.concat(parts))).messages;
-
-  async function prepare(text: string): Promise<string> {
-    const digest = nameOf(text);
-    const name = digest === null ? '' : `${digest}.${generation}`;
-    if (prepared.has(name)) return name;
-    await send(serialize.parse({ text, name }), serialize.sync());
-    if (name !== '') prepared.add(name);
-    return name;
-  }
 
   /** New names, because inside a failed transaction the old ones cannot be given back. */
   function forgetNames(): void {
@@ -67,23 +31,72 @@ export function pgliteConnection(engine: PGlite, onCrash: (cause: unknown) => vo
     generation += 1;
   }
 
+  async function prepare(text: string): Promise<string> {
+    const digest = nameOf(text);
+    const name = digest === null ? '' : `${digest}.${generation}`;
+    if (prepared.has(name)) return name;
+    await send(engine, serialize.parse({ text, name }), serialize.sync());
+    if (name !== '') prepared.add(name);
+    return name;
+  }
+
+  const guard = crashGuard(engine, {
+    onCrash,
+    onError: (cause) => {
+      if (isStalePlan(cause)) forgetNames();
+    },
+  });
+  const enqueue = inOrder();
+  const perform = <Value>(work: () => Promise<Value>): Promise<Value> => enqueue(() => guard(work));
   return {
     async forgetStatements() {
       forgetNames();
-      await guard(() => engine.exec('DEALLOCATE ALL'));
+      await perform(() => engine.exec('DEALLOCATE ALL'));
     },
     run: (text, values) =>
-      guard(async () => {
-        const statement = await prepare(text);
-        const bind = serialize.bind({ statement, values: values.map(encodeForBind) });
-        return rowsOf(await send(bind, serialize.describe({ type: 'P' }), serialize.execute(), serialize.sync()));
+      perform(async () => {
+        const bind = serialize.bind({ statement: await prepare(text), values: values.map(encodeForBind) });
+        return rowsOf(
+          await send(engine, bind, serialize.describe({ type: 'P' }), serialize.execute(), serialize.sync()),
+        );
       }),
-    command: (text) => guard(async () => void (await engine.exec(text))),
+    command: (text) => perform(async () => void (await engine.exec(text))),
   };
 }
 
+/** After a crash of the engine nothing is tried any more: the process has to start again. */
+function crashGuard(engine: PGlite, { onCrash, onError }: Record<'onCrash' | 'onError', (cause: unknown) => void>) {
+  let crash: { readonly cause: unknown } | null = null;
+  return async <Value>(work: () => Promise<Value>): Promise<Value> => {
+    if (crash !== null) throw new Unavailable('database', crash.cause);
+    try {
+      return await work();
+    } catch (cause) {
+      onError(cause);
+      if (!isConnectionLost(cause) && !engine.closed) throw toThrown(cause);
+      crash = { cause };
+      onCrash(cause);
+      throw new Unavailable('database', cause);
+    }
+  };
+}
+
+/** The engine would take a statement in while another is half way through its messages. */
+function inOrder(): <Value>(work: () => Promise<Value>) => Promise<Value> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (work) => {
+    const next = last.then(work);
+    last = next.catch(() => {});
+    return next;
+  };
+}
+
+async function send(engine: PGlite, ...parts: readonly Uint8Array[]): Promise<readonly Message[]> {
+  return (await engine.execProtocol(Buffer.concat(parts))).messages;
+}
+
 function encodeForBind(value: SqlValue): string | ArrayBufferView | null {
-  return encodeValue(value) as string | ArrayBufferView | null;
+  return encodeValue(value);
 }
 
 function rowsOf(messages: readonly Message[]): readonly SqlRow[] {

@@ -5,7 +5,10 @@ import { databaseTimeoutMs, repeatPauseMs } from '../domain/limits.ts';
 import type { SchemaSql, SqlRow, SqlValue } from './database.ts';
 import { isRepeatable } from './sql-errors.ts';
 
-/** One session of the database. Whoever holds it runs one statement at a time. */
+/**
+ * One session of the database. Whoever holds it runs one statement at a time, except that BEGIN is not waited for: so
+ * calls must take effect in the order in which they are made.
+ */
 export interface Connection {
   /** Throws `Unavailable`, or the server's own error when that is a fault of ours. */
   run(text: string, values: readonly SqlValue[]): Promise<readonly SqlRow[]>;

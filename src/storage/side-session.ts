@@ -82,7 +82,7 @@ class ReopeningSession implements SideSession {
   };
 
   async close(): Promise<void> {
-    const { client } = { client: null, ...this.#state };
+    const client = this.#state.kind === 'up' ? this.#state.client : null;
     this.#state = { kind: 'closed' };
     clearInterval(this.#probe);
     clearTimeout(this.#reopen);

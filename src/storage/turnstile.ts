@@ -24,37 +24,16 @@ export function openTurnstile(): Turnstile {
   let closed = false;
   let onIdle: () => void = () => {};
 
-  function turn(): Promise<void> {
-    if (closed) return Promise.reject(refusal('the database is closed'));
-    if (waiters.length >= databaseWaitersMax)
-      return Promise.reject(refusal(`${databaseWaitersMax} callers wait already`));
-    if (!busy) {
-      busy = true;
-      return Promise.resolve();
-    }
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        waiters.splice(waiters.indexOf(waiter), 1);
-        reject(
-          refusal(`no connection within ${databaseTimeoutMs} ms; a query inside a transaction must use its own sql`),
-        );
-      }, databaseTimeoutMs);
-      const waiter: Waiter = {
-        enter: () => {
-          clearTimeout(timer);
-          resolve();
-        },
-        refuse: (reason) => {
-          clearTimeout(timer);
-          reject(reason);
-        },
-      };
-      waiters.push(waiter);
-    });
+  async function turn(): Promise<void> {
+    if (closed) throw refusal('the database is closed');
+    if (waiters.length >= databaseWaitersMax) throw refusal(`${databaseWaitersMax} callers wait already`);
+    if (busy) await waitAmong(waiters);
+    busy = true;
   }
 
   function leave(): void {
     const next = waiters.shift();
+    // Stays busy for the next one, so that nobody slips in between.
     if (next !== undefined) {
       next.enter();
       return;
@@ -79,4 +58,24 @@ export function openTurnstile(): Turnstile {
       return busy ? new Promise((resolve) => (onIdle = resolve)) : Promise.resolve();
     },
   };
+}
+
+function waitAmong(waiters: Waiter[]): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      waiters.splice(waiters.indexOf(waiter), 1);
+      reject(refusal(`no connection within ${databaseTimeoutMs} ms; inside a transaction, use its own sql`));
+    }, databaseTimeoutMs);
+    const waiter: Waiter = {
+      enter: () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      refuse: (reason) => {
+        clearTimeout(timer);
+        reject(reason);
+      },
+    };
+    waiters.push(waiter);
+  });
 }

@@ -3,12 +3,12 @@
  * folder's instance lock: two servers on one store would destroy it.
  */
 import { connect } from 'node:net';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Connection } from '@temporalio/client';
 import { bindProblem, pickFreePort } from './free-port.ts';
 import { searchAttributeTypes } from './search-attributes.ts';
-import { type ServerLog, openServerLog } from './server-log.ts';
+import { openServerLog, type ServerLog } from './server-log.ts';
 import { type ServerExit, type ServerProcess, startServerProcess, stopOrphan } from './server-process.ts';
 
 export interface EmbeddedTemporalOptions {
@@ -106,8 +106,9 @@ async function requireBindable(host: string, port: number, variable: string): Pr
 async function startOn(options: EmbeddedTemporalOptions, ports: Ports): Promise<EmbeddedTemporal> {
   const log = await openServerLog(join(options.dataDir, 'temporal.log'));
   const server = await startServerProcess({
-    path: options.cliPath,
+    path: resolve(options.cliPath),
     arguments: serverArguments(options, ports),
+    folder: options.dataDir,
     logFd: log.fd,
     recordPath: recordPath(options.dataDir),
   });
@@ -141,7 +142,8 @@ function serverArguments(options: EmbeddedTemporalOptions, ports: Ports): string
     ['--ip', options.host],
     ['--port', String(ports.port)],
     ['--ui-port', String(ports.uiPort)],
-    ['--db-filename', join(options.dataDir, 'temporal.db')],
+    // In its working folder: of a path it makes a URI, which a `?`, `#` or `%` in the folder's name would spoil.
+    ['--db-filename', 'temporal.db'],
     // As fast as a store in memory; a commit survives a killed process.
     ['--sqlite-pragma', 'journal_mode=wal'],
     ['--log-level', 'warn'],
@@ -200,11 +202,11 @@ async function serves({ host, port, namespace }: Start): Promise<boolean> {
 }
 
 function accepts(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((settle) => {
     const socket = connect({ host, port, timeout: callDeadlineMs });
     const answer = (accepted: boolean) => {
       socket.destroy();
-      resolve(accepted);
+      settle(accepted);
     };
     socket.once('connect', () => answer(true));
     socket.once('timeout', () => answer(false));

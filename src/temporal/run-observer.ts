@@ -2,8 +2,8 @@
 import type { Client } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { describeDeadlineMs, pollersCacheEntriesMax, pollersCacheMs } from '../domain/limits.ts';
-import { callTemporal } from './connect.ts';
 import type { PendingRun, RunObserver } from '../sessions/ports.ts';
+import { callTemporal } from './connect.ts';
 
 const { PendingActivityState, TaskQueueType } = proto.temporal.api.enums.v1;
 

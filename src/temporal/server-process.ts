@@ -6,7 +6,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type ProcessIdentity, identifyProcess, isAlive, readIdentity } from '../live-process.ts';
+import { identifyProcess, isAlive, type ProcessIdentity, readIdentity } from '../live-process.ts';
 
 export interface ServerExit {
   readonly code: number | null;
@@ -22,8 +22,11 @@ export interface ServerProcess {
 }
 
 export interface ServerCommand {
+  /** Absolute. */
   readonly path: string;
   readonly arguments: readonly string[];
+  /** Its working folder. */
+  readonly folder: string;
   /** Open for appending; takes stdout and stderr. */
   readonly logFd: number;
   /** Where the running process is recorded. */
@@ -47,6 +50,7 @@ export async function startServerProcess(command: ServerCommand): Promise<Server
     {
       // A group of its own: a terminal's Ctrl-C must not reach it before we stop it in order.
       detached: true,
+      cwd: command.folder,
       stdio: ['pipe', command.logFd, command.logFd],
       env: Object.fromEntries(inheritedVariables.map((name) => [name, process.env[name]])),
     },

@@ -1,20 +1,20 @@
 /** Orders to a session's workflow: an eager start, or a signal that starts the workflow again if it was lost. */
 import { type Client, isGrpcServiceError } from '@temporalio/client';
 import type { SignalDefinition } from '@temporalio/common';
-import { sessionSummary } from '../domain/describe-session.ts';
-import { Unavailable } from '../domain/failure.ts';
-import { orderDeadlineMs, workflowTaskTimeoutMs } from '../domain/limits.ts';
-import type { SessionAddress, SessionOrders } from '../sessions/ports.ts';
 import {
-  type SessionInput,
   cancelRunSignal,
   closeSignal,
   ensureSignal,
   rescheduleSignal,
+  type SessionInput,
   sessionWorkflowType,
 } from '../../workflows/messages.ts';
-import { callTemporal } from './connect.ts';
 import { type AttributedSession, sessionSearchAttributes } from '../../workflows/search-attributes.ts';
+import { sessionSummary } from '../domain/describe-session.ts';
+import { Unavailable } from '../domain/failure.ts';
+import { orderDeadlineMs, workflowTaskTimeoutMs } from '../domain/limits.ts';
+import type { SessionAddress, SessionOrders } from '../sessions/ports.ts';
+import { callTemporal } from './connect.ts';
 
 /** Session workflows of all environments; tasks have queues of their own. */
 export const sessionTaskQueue = 'perdure/sessions';
@@ -27,16 +27,11 @@ export interface SessionOrdersDeps {
 
 export function temporalSessionOrders(deps: SessionOrdersDeps): SessionOrders {
   const { client } = deps;
-  const signal = <Args extends unknown[]>(
-    session: SessionAddress,
-    order: SignalDefinition<Args>,
-    ...signalArgs: Args
-  ) =>
+  const signal = (session: SessionAddress, order: SignalOrder) =>
     send(client, () =>
       client.workflow.signalWithStart(sessionWorkflowType, {
         ...startOptions(session.workflowId, withEnvironmentName(session), { kind: 'adopt', sessionId: session.id }),
-        signal: order.name,
-        signalArgs: signalArgs as unknown[],
+        ...order,
       }),
     );
   return {
@@ -52,12 +47,22 @@ export function temporalSessionOrders(deps: SessionOrdersDeps): SessionOrders {
           requestEagerStart: deps.hasLocalWorker,
         }),
       ),
-    ensure: (session, runNumber) => signal(session, ensureSignal, { runNumber }),
-    cancelRun: (session, runId) => signal(session, cancelRunSignal, { runId }),
-    close: (session, order) => signal(session, closeSignal, order),
-    reschedule: (session) => signal(session, rescheduleSignal),
+    ensure: (session, runNumber) => signal(session, signalOf(ensureSignal, { runNumber })),
+    cancelRun: (session, runId) => signal(session, signalOf(cancelRunSignal, { runId })),
+    close: (session, order) => signal(session, signalOf(closeSignal, order)),
+    reschedule: (session) => signal(session, signalOf(rescheduleSignal)),
   };
 }
+
+interface SignalOrder {
+  readonly signal: string;
+  readonly signalArgs: unknown[];
+}
+
+const signalOf = <Args extends unknown[]>(definition: SignalDefinition<Args>, ...signalArgs: Args): SignalOrder => ({
+  signal: definition.name,
+  signalArgs,
+});
 
 const withEnvironmentName = (session: SessionAddress): AttributedSession => ({
   ...session,
@@ -91,7 +96,7 @@ async function send(client: Client, call: () => Promise<unknown>): Promise<void>
 /** gRPC codes of a server that is away, overloaded, or too slow. */
 const transientCodes = new Set([1, 4, 8, 10, 13, 14]);
 
-export function isTransient(thrown: unknown): boolean {
+function isTransient(thrown: unknown): boolean {
   for (let cause = thrown, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
     if (isGrpcServiceError(cause)) return transientCodes.has(cause.code);
   }

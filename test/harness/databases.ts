@@ -19,12 +19,19 @@ const kinds = (['pglite', 'postgres'] as const).filter((kind) => (process.env['D
 
 /** After each test nothing may be left: no transaction, no busy connection, no lock, no problem. */
 export function describeEachDatabase(name: string, define: (suite: DatabaseSuite) => void): void {
-  for (const kind of kinds) {
-    const adminUrl = kind === 'postgres' ? inject('postgresAdminUrl') : null;
-    describe.skipIf(kind === 'postgres' && adminUrl === null)(`${name} on ${kind}`, () => {
-      define(databaseSuite(adminUrl));
-    });
-  }
+  for (const kind of kinds) describeDatabase(kind, name, define);
+}
+
+/** For what only several processes can do. */
+export function describePostgres(name: string, define: (suite: DatabaseSuite) => void): void {
+  if (kinds.includes('postgres')) describeDatabase('postgres', name, define);
+}
+
+function describeDatabase(kind: Database['kind'], name: string, define: (suite: DatabaseSuite) => void): void {
+  const adminUrl = kind === 'postgres' ? inject('postgresAdminUrl') : null;
+  describe.skipIf(kind === 'postgres' && adminUrl === null)(`${name} on ${kind}`, () => {
+    define(databaseSuite(adminUrl));
+  });
 }
 
 interface Opened {

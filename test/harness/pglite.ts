@@ -13,10 +13,20 @@ import { migrate, readMigrations } from '../../src/storage/migrate.ts';
 import { pgliteDatabase } from '../../src/storage/pglite.ts';
 
 export async function openMigratedPglite(onProblem: (problem: DatabaseProblem) => void): Promise<Database> {
-  const image = imagePath();
-  if (!existsSync(image)) await makeImage(image);
-  const engine = await PGlite.create({ loadDataDir: new Blob([readFileSync(image)]) });
-  return pgliteDatabase(engine, onProblem);
+  return pgliteDatabase(await PGlite.create({ loadDataDir: await migratedImage() }), onProblem);
+}
+
+/** Makes a folder that `openPglite` opens at once: a first start in an empty one is slow. */
+export async function makeMigratedFolder(dataDir: string): Promise<void> {
+  await (await PGlite.create({ dataDir, loadDataDir: await migratedImage() })).close();
+}
+
+async function migratedImage(): Promise<Blob> {
+  const path = imagePath();
+  if (existsSync(path)) return new Blob([readFileSync(path)]);
+  const image = await makeImage();
+  await keepImage(path, image);
+  return image;
 }
 
 const cacheFolder = fileURLToPath(new URL('../../node_modules/.cache/perdure/', import.meta.url));
@@ -30,18 +40,27 @@ function imagePath(): string {
   return join(cacheFolder, `pglite-${digest.digest('hex').slice(0, 16)}.tar`);
 }
 
-/** Several workers may do this at once: the file appears whole, and all of them make the same. */
-async function makeImage(path: string): Promise<void> {
+async function makeImage(): Promise<Blob> {
   const engine = await PGlite.create();
   const database = pgliteDatabase(engine, () => {});
   await migrate(database);
   const image = await engine.dumpDataDir('none');
   await database.close();
-  mkdirSync(cacheFolder, { recursive: true });
+  return image;
+}
+
+/** Several workers may do this at once: the file appears whole, and all of them made the same. */
+async function keepImage(path: string, image: Blob): Promise<void> {
   const unfinished = `${path}.${process.pid}`;
-  writeFileSync(unfinished, Buffer.from(await image.arrayBuffer()));
-  renameSync(unfinished, path);
-  for (const file of readdirSync(cacheFolder)) {
-    if (/^pglite-\w+\.tar$/.test(file) && file !== basename(path)) rmSync(join(cacheFolder, file), { force: true });
+  try {
+    mkdirSync(cacheFolder, { recursive: true });
+    writeFileSync(unfinished, Buffer.from(await image.arrayBuffer()));
+    renameSync(unfinished, path);
+    for (const file of readdirSync(cacheFolder)) {
+      if (/^pglite-\w+\.tar$/.test(file) && file !== basename(path)) rmSync(join(cacheFolder, file), { force: true });
+    }
+  } catch (error) {
+    // A checkout that belongs to somebody else: the next suite makes its own image again.
+    console.warn(`The PGlite image is not kept: ${String(error)}`);
   }
 }

@@ -31,12 +31,21 @@ export async function startSharedPostgres(): Promise<SharedPostgres> {
   const server = await startPostgres();
   try {
     await runAsAdmin(server.url(), `CREATE DATABASE ${templateName}`);
-    const template = openPostgres({ url: server.url(templateName), poolSize: 1, onProblem: () => {} });
-    await migrate(template).finally(template.close);
+    await migrateTemplate(server.url(templateName));
     return { adminUrl: server.url(), stop: server.remove };
   } catch (error) {
     await server.remove();
     throw error;
+  }
+}
+
+/** Closed again, because nobody may be connected to a database that is cloned. */
+async function migrateTemplate(url: string): Promise<void> {
+  const template = openPostgres({ url, poolSize: 1, onProblem: () => {} });
+  try {
+    await migrate(template);
+  } finally {
+    await template.close();
   }
 }
 

@@ -2,7 +2,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { inject } from 'vitest';
-import { type TemporalConnection, connectTemporal } from '../../src/temporal/connect.ts';
+import { connectTemporal, type TemporalConnection } from '../../src/temporal/connect.ts';
 import { type PrivateTemporal, startPrivateTemporalWith } from './private-temporal.ts';
 
 /** What the global set-up hands to every test file. */

@@ -2,7 +2,7 @@ import { expect, onTestFinished, test, vi } from 'vitest';
 import { announcedSessionsMax } from '../../src/domain/limits.ts';
 import { type ChangeFeed, openChangeFeed } from '../../src/storage/changes.ts';
 import type { Database } from '../../src/storage/database.ts';
-import { describeEachDatabase } from '../harness/databases.ts';
+import { describeEachDatabase, describePostgres } from '../harness/databases.ts';
 
 async function openFeed(database: Database, onProblem: (problem: unknown) => void = () => {}): Promise<ChangeFeed> {
   const feed = await openChangeFeed(database, { onProblem });
@@ -60,9 +60,7 @@ describeEachDatabase('changes in one process', (suite) => {
   });
 });
 
-describeEachDatabase('changes between processes', (suite) => {
-  const onPostgres = test.runIf(suite.kind === 'postgres');
-
+describePostgres('changes between processes', (suite) => {
   async function openTwo() {
     const [here, there] = [await openFeed(suite.database), await openFeed(suite.openAnother())];
     return { here, there };
@@ -77,7 +75,7 @@ describeEachDatabase('changes between processes', (suite) => {
     return () => payloads;
   }
 
-  onPostgres('wake the subscribers of that session there, and those here only once', async () => {
+  test('wake the subscribers of that session there, and those here only once', async () => {
     const { here, there } = await openTwo();
     const [own, mine, other, last] = [listener(), listener(), listener(), listener()];
     here.subscribe('session/dev/a', own);
@@ -91,7 +89,7 @@ describeEachDatabase('changes between processes', (suite) => {
     expect([own, mine, other].map((call) => call.mock.calls.length)).toEqual([1, 1, 0]);
   });
 
-  onPostgres('travel together when they come together', async () => {
+  test('travel together when they come together', async () => {
     const notifications = await countNotifications();
     const { here, there } = await openTwo();
     const last = listener();
@@ -103,7 +101,7 @@ describeEachDatabase('changes between processes', (suite) => {
     expect(notifications()[0]?.length).toBeLessThan(7_900);
   });
 
-  onPostgres('are split when they do not fit one notification, and become "everything" beyond the bound', async () => {
+  test('are split when they do not fit one notification, and become "everything" beyond the bound', async () => {
     const notifications = await countNotifications();
     const { here, there } = await openTwo();
     const [last, anybody] = [listener(), listener()];
@@ -118,7 +116,7 @@ describeEachDatabase('changes between processes', (suite) => {
     expect(notifications().slice(3)).toEqual(['*']);
   });
 
-  onPostgres('that may have been missed wake everybody once the session is back', async () => {
+  test('that may have been missed wake everybody once the session is back', async () => {
     const { there } = await openTwo();
     const waiting = [listener(), listener()];
     waiting.forEach((call, index) => there.subscribe(`session/dev/${index}`, call));
@@ -130,7 +128,7 @@ describeEachDatabase('changes between processes', (suite) => {
     expect(suite.takeProblems()).toMatchObject([{ kind: 'side session lost' }, { kind: 'side session lost' }]);
   });
 
-  onPostgres('stop with the feed', async () => {
+  test('stop with the feed', async () => {
     const { here, there } = await openTwo();
     const [silent, heard] = [listener(), listener()];
     there.subscribe('session/dev/a', silent);

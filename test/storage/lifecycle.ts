@@ -121,17 +121,15 @@ export async function rowsOf(database: Database, sessionId: string): Promise<Row
 /** I1, I3 and the shape of every state: checked after each step of a test that moves a session. */
 export function brokenInvariants({ gate, out, runs }: Rows): string[] {
   const current = runs.find((run) => run['no'] === gate['run_no']);
-  const problems: string[] = [];
-  if (current === undefined) problems.push('the current run has no row');
-  if (gate['live'] !== (current?.['finished_at'] === null))
-    problems.push('I1: live does not say what the current run is');
-  if (runs.some((run, index) => run['no'] !== index + 1)) problems.push('run numbers have a gap');
-  if (runs.some((run) => (run['status'] === 'QUEUED') !== (run['finished_at'] === null))) {
-    problems.push('I3: status and finished_at disagree');
-  }
-  if (gate['live'] === false && out['fence_attempt'] !== null && out['fence_run'] === gate['run_no']) {
-    problems.push('V14: the fence of an ended run is open');
-  }
-  if (gate['live'] === true && out['fence_run'] !== gate['run_no']) problems.push('V14: the fence names another run');
-  return problems;
+  const isLive = gate['live'] === true;
+  const fenceIsOurs = out['fence_run'] === gate['run_no'];
+  const rules: [string, boolean][] = [
+    ['the current run has a row', current !== undefined],
+    ['I1: live says what the current run is', isLive === (current?.['finished_at'] === null)],
+    ['run numbers have no gap', runs.every((run, index) => run['no'] === index + 1)],
+    ['I3: status and finished_at agree', runs.every(({ status, finished_at: at }) => (status === 'QUEUED') === (at === null))],
+    ['V14: the fence of an ended run is shut', isLive || !fenceIsOurs || out['fence_attempt'] === null],
+    ['V14: the fence of a live run is its own', !isLive || fenceIsOurs],
+  ];
+  return rules.filter(([, holds]) => !holds).map(([rule]) => rule);
 }

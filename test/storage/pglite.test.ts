@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { PGlite } from '@electric-sql/pglite';
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { Unavailable } from '../../src/domain/failure.ts';
 import type { Database, DatabaseProblem } from '../../src/storage/database.ts';
-import { openPglite } from '../../src/storage/pglite.ts';
-import { openMigratedPglite } from '../harness/pglite.ts';
+import { openPglite, pgliteDatabase } from '../../src/storage/pglite.ts';
+import { makeMigratedFolder, openMigratedPglite } from '../harness/pglite.ts';
 
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'perdure-pglite-'));
@@ -70,6 +71,7 @@ async function insertAndKill(dataDir: string, rowsMin: number): Promise<number> 
 
 test('every acknowledged row survives SIGKILL, time after time', async () => {
   const dataDir = join(newFolder(), 'database');
+  await makeMigratedFolder(dataDir);
   let last = 0;
   for (const rowsMin of [1, 50, 300]) last = await insertAndKill(dataDir, rowsMin);
   const database = await open(dataDir);
@@ -107,6 +109,18 @@ test('who waits is served in order, and turned away when too many wait or the da
   const closing = database.close();
   await expect(Promise.all(late)).rejects.toThrow(Unavailable);
   await closing;
+});
+
+test('an engine that failed is reported once, and everything is unavailable from then on', async () => {
+  const engine = await PGlite.create();
+  const problems: DatabaseProblem[] = [];
+  const database = pgliteDatabase(engine, (problem) => problems.push(problem));
+  await database.query('SELECT 1');
+  await engine.close();
+  for (let n = 0; n < 3; n += 1) await expect(database.query('SELECT 1')).rejects.toThrow(Unavailable);
+  await expect(database.ping()).rejects.toThrow(Unavailable);
+  await database.close();
+  expect(problems).toMatchObject([{ kind: 'engine crashed' }]);
 });
 
 test('there is no other process to notify', async () => {

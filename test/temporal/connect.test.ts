@@ -4,7 +4,7 @@ import { Unavailable } from '../../src/domain/failure.ts';
 import { type ConnectTarget, callTemporal, connectTemporal, pingTemporal } from '../../src/temporal/connect.ts';
 import { freePort } from '../harness/free-port.ts';
 import type { PrivateTemporal } from '../harness/private-temporal.ts';
-import { type TestTemporal, connectTo, openTemporal, startPrivateTemporal } from '../harness/temporal.ts';
+import { connectTo, openTemporal, startPrivateTemporal, type TestTemporal } from '../harness/temporal.ts';
 
 let server: PrivateTemporal;
 let temporal: TestTemporal;
@@ -66,6 +66,17 @@ test('a call that is late is unavailable, whatever becomes of it', async () => {
   await expect(never).rejects.toBeInstanceOf(Unavailable);
   const refused = callTemporal(temporal.connection, 5_000, () => Promise.reject(new Error('refused')));
   await expect(refused).rejects.toThrow('refused');
+});
+
+test('over a connection that stays, a restarted server remembers and a wiped one does not', async () => {
+  const { client } = temporal;
+  const restarted = await client.workflow.start('any', { workflowId: 'kept', taskQueue: 'nobody' });
+  await server.kill();
+  await server.restart();
+  await expect.poll(() => restarted.describe().then(({ status }) => status.name), { timeout: 15_000 }).toBe('RUNNING');
+  await server.wipe();
+  const isForgotten = () => restarted.describe().catch((thrown: unknown) => thrown instanceof WorkflowNotFoundError);
+  await expect.poll(isForgotten, { timeout: 15_000 }).toBe(true);
 });
 
 test('connecting waits for a server that comes up', async () => {

@@ -1,17 +1,17 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { access, chmod, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { access, chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { identifyProcess } from '../../src/live-process.ts';
 import {
   type EmbeddedTemporal,
   type EmbeddedTemporalOptions,
-  type UnexpectedExit,
   startEmbeddedTemporal,
+  type UnexpectedExit,
 } from '../../src/temporal/embedded-server.ts';
 import { freePort } from '../harness/free-port.ts';
 import { endWithUs } from '../harness/private-temporal.ts';
@@ -38,7 +38,7 @@ async function start(changes: Partial<EmbeddedTemporalOptions> = {}): Promise<Em
     host: '127.0.0.1',
     port: 0,
     uiPort: 0,
-    namespaces: ['perdure'],
+    namespaces: [namespace()],
     onProgress: () => undefined,
     onExit: () => undefined,
     ...changes,
@@ -49,16 +49,19 @@ async function start(changes: Partial<EmbeddedTemporalOptions> = {}): Promise<Em
 
 /** A clean stop takes a second, and these stores are thrown away. */
 async function killAndStop(server: EmbeddedTemporal): Promise<void> {
-  if ((await temporalsOfFolder()).includes(server.pid)) process.kill(server.pid, 'SIGKILL');
+  if ((await ownTemporals()).includes(server.pid)) process.kill(server.pid, 'SIGKILL');
   await server.stop();
 }
 
-/** Pids of live processes that were started with this test's folder in their arguments. */
-async function temporalsOfFolder(): Promise<number[]> {
+/** Shows in the server's arguments whose it is. */
+const namespace = () => basename(dataDir);
+
+/** Pids of this test's live servers. */
+async function ownTemporals(): Promise<number[]> {
   const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid=,stat=,args=']);
   return stdout
     .split('\n')
-    .filter((line) => line.includes(`--db-filename ${dataDir}/`) && !/^\s*\d+\s+Z/.test(line))
+    .filter((line) => line.includes(`--namespace ${namespace()} `) && !/^\s*\d+\s+Z/.test(line))
     .map((line) => Number(/\d+/.exec(line)?.[0]));
 }
 
@@ -70,8 +73,10 @@ const exists = (path: string): Promise<boolean> =>
 
 test('it serves with its UI, our namespaces and our search attributes, and leaves nothing running', async () => {
   const server = await start();
-  const temporal = await connectTo(server.address, 'perdure');
-  const { customAttributes } = await temporal.connection.operatorService.listSearchAttributes({ namespace: 'perdure' });
+  const temporal = await connectTo(server.address, namespace());
+  const { customAttributes } = await temporal.connection.operatorService.listSearchAttributes({
+    namespace: namespace(),
+  });
   expect(Object.keys(customAttributes ?? {}).toSorted()).toEqual([
     'SessionEnvironment',
     'SessionExternalId',
@@ -83,46 +88,54 @@ test('it serves with its UI, our namespaces and our search attributes, and leave
   ]);
   await temporal.close();
   expect((await fetch(server.uiUrl)).status).toBe(200);
-  expect(await temporalsOfFolder()).toEqual([server.pid]);
+  expect(await ownTemporals()).toEqual([server.pid]);
   await server.stop();
   await server.stop();
-  expect(await temporalsOfFolder()).toEqual([]);
+  expect(await ownTemporals()).toEqual([]);
   expect(await exists(join(dataDir, 'temporal.json'))).toBe(false);
 });
 
 test('workflows survive a stop and a start', async () => {
   const first = await start();
-  const before = await connectTo(first.address, 'perdure');
+  const before = await connectTo(first.address, namespace());
   const options = { workflowId: 'kept', taskQueue: 'nobody' };
   const { firstExecutionRunId } = await before.client.workflow.start('any', options);
   await before.close();
   await first.stop();
   const second = await start();
-  const after = await connectTo(second.address, 'perdure');
+  const after = await connectTo(second.address, namespace());
   const found = await after.client.workflow.getHandle('kept').describe();
   await after.close();
   expect([found.status.name, found.runId]).toEqual(['RUNNING', firstExecutionRunId]);
 });
 
+test('its store is in the data folder, whatever that is called', async () => {
+  const named = join(dataDir, "a b#c%41?d='e'");
+  await mkdir(named);
+  const server = await start({ dataDir: named });
+  expect(await exists(join(named, 'temporal.db'))).toBe(true);
+  await server.stop();
+});
+
 test('a server that a killed parent left behind is stopped before the next one starts', async () => {
-  const parent = runProgram('test/temporal/programs/run-embedded.ts', temporalCliPath(), dataDir);
+  const parent = runProgram('test/temporal/programs/run-embedded.ts', temporalCliPath(), dataDir, namespace());
   const [, orphan] = await parent.line(/^temporal (\d+)$/);
   cleanUps.push(endWithUs(Number(orphan), dataDir));
   await parent.kill('SIGKILL');
-  expect(await temporalsOfFolder()).toEqual([Number(orphan)]);
+  expect(await ownTemporals()).toEqual([Number(orphan)]);
   const lines: string[] = [];
   const server = await start({ onProgress: (line) => lines.push(line) });
   expect(lines).toEqual([`Stopping the Temporal server (process ${orphan}) that an earlier Perdure left behind`]);
-  expect(await temporalsOfFolder()).toEqual([server.pid]);
+  expect(await ownTemporals()).toEqual([server.pid]);
 });
 
 test('a parent that exits without stopping it takes it along', async () => {
-  const parent = runProgram('test/temporal/programs/run-embedded.ts', temporalCliPath(), dataDir);
+  const parent = runProgram('test/temporal/programs/run-embedded.ts', temporalCliPath(), dataDir, namespace());
   const [, pid] = await parent.line(/^temporal (\d+)$/);
   cleanUps.push(endWithUs(Number(pid), dataDir));
   parent.endInput();
   expect(await parent.exited).toBe(0);
-  await expect.poll(temporalsOfFolder, { timeout: 10_000 }).toEqual([]);
+  await expect.poll(ownTemporals, { timeout: 10_000 }).toEqual([]);
 });
 
 test('a process that merely has the recorded pid is left alone', async () => {
@@ -181,7 +194,7 @@ test('a start that is interrupted leaves nothing running', async () => {
   await expect.poll(() => exists(join(dataDir, 'temporal.json'))).toBe(true);
   interrupt.abort(new Error('interrupted'));
   await expect(starting).rejects.toThrow('interrupted');
-  expect(await temporalsOfFolder()).toEqual([]);
+  expect(await ownTemporals()).toEqual([]);
 });
 
 test('secrets of our environment do not reach it', async () => {

@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readFile, readdir, rm, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { FolderInUse, takeInstanceLock } from '../../src/instance-lock.ts';
-import { type ProcessIdentity, identifyProcess } from '../../src/live-process.ts';
+import { identifyProcess, type ProcessIdentity } from '../../src/live-process.ts';
 import { runProgram } from '../harness/program.ts';
 
 let dataDir: string;

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
-import { type Http2Server, createServer } from 'node:http2';
+import { createServer, type Http2Server } from 'node:http2';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sessionIdOf } from '../../src/domain/ids.ts';
 import { ensureSearchAttributes } from '../../src/temporal/search-attributes.ts';
 import { type AttributedSession, sessionSearchAttributes, statusOf } from '../../workflows/search-attributes.ts';
-import { type TestTemporal, connectTo, openTemporal } from '../harness/temporal.ts';
+import { connectTo, openTemporal, type TestTemporal } from '../harness/temporal.ts';
 
 let temporal: TestTemporal;
 

@@ -1,14 +1,14 @@
 /** Starts an embedded Temporal as a server does, says its pid, and waits to be killed. */
 import { startEmbeddedTemporal } from '../../../src/temporal/embedded-server.ts';
 
-const [, , cliPath = '', dataDir = ''] = process.argv;
+const [, , cliPath = '', dataDir = '', namespace = ''] = process.argv;
 const server = await startEmbeddedTemporal({
   cliPath,
   dataDir,
   host: '127.0.0.1',
   port: 0,
   uiPort: 0,
-  namespaces: [],
+  namespaces: [namespace],
   onProgress: () => undefined,
   onExit: () => undefined,
 });

@@ -1,0 +1,14 @@
+/** The workflow with other ids for the activities of runs. */
+import type { WorkflowInterceptors } from '@temporalio/workflow';
+import { session } from '../../../workflows/session.ts';
+
+export { session };
+
+export const interceptors = (): WorkflowInterceptors => ({
+  outbound: [
+    {
+      scheduleActivity: (input, next) =>
+        next({ ...input, options: { ...input.options, activityId: `again-${String(input.options.activityId)}` } }),
+    },
+  ],
+});
