@@ -27,6 +27,7 @@ const commaList = z
 const environmentSchema = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: port(3040),
+  HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
   DATA_DIR: z.string().min(1).default('.perdure'),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
@@ -67,6 +68,8 @@ export interface TemporalTarget {
 export interface Config {
   readonly host: string;
   readonly port: number;
+  /** Where a process without the API answers `/healthz` and `/readyz`; null: nowhere. */
+  readonly healthPort: number | null;
   /** Without a trailing slash; null: derived from host and port. */
   readonly publicUrl: string | null;
   /** Absolute. */
@@ -119,6 +122,7 @@ function toConfig(env: Parsed): Config {
   return {
     host: env.HOST,
     port: env.PORT,
+    healthPort: env.HEALTH_PORT ?? null,
     publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
     dataDir: resolve(env.DATA_DIR),
     databaseUrl: env.DATABASE_URL ?? null,

@@ -2,7 +2,7 @@
 import type { Activities } from '../activities/index.ts';
 import { createActivities } from '../activities/index.ts';
 import { readFailpoints } from './failpoints.ts';
-import { httpApp } from './http/app.ts';
+import { healthApp, httpApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
 import type { UseCases } from './http/use-cases.ts';
 import { takeInstanceLock } from './instance-lock.ts';
@@ -60,6 +60,7 @@ async function startParts(options: ServerOptions, stops: StopStack): Promise<Run
   const parts: Parts = { options, stops, rows, temporal, failpoints };
   // The port is bound before the worker polls, because each run is told the URL.
   const api = roles.api ? await startApi(parts) : null;
+  if (api === null) await startHealth(parts);
   const publicUrl = config.publicUrl ?? api?.url ?? urlOf(config.host, config.port);
   if (roles.sessionWorker) await startWorker(parts, publicUrl);
   const apiUrl = api === null ? null : publicUrl;
@@ -97,7 +98,7 @@ interface Parts {
 }
 
 async function startApi(parts: Parts): Promise<{ url: string; devKey: string | null }> {
-  const { options, stops, rows, temporal } = parts;
+  const { options, stops, rows } = parts;
   const { config, log } = options;
   const observe = logFacts(log);
   const keys = await openKeys({ config, database: rows.database, observe });
@@ -105,12 +106,26 @@ async function startApi(parts: Parts): Promise<{ url: string; devKey: string | n
     useCases: useCasesOf(parts),
     keys: keys.ring,
     observe,
-    probes: { database: () => rows.database.ping(), temporal: () => pingTemporal(temporal.connection) },
+    probes: probesOf(parts),
   });
   const listener = await listen(app, { host: config.host, port: config.port });
   stops.push('http', () => listener.close(httpGraceMs), httpGraceMs + 1_000);
   return { url: urlOf(config.host, listener.port), devKey: keys.devKey };
 }
+
+/** A supervisor can ask a process without the API as well. */
+async function startHealth(parts: Parts): Promise<void> {
+  const { host, healthPort } = parts.options.config;
+  if (healthPort === null) return;
+  const app = healthApp({ observe: logFacts(parts.options.log), probes: probesOf(parts) });
+  const listener = await listen(app, { host, port: healthPort });
+  parts.stops.push('health', () => listener.close(0), 1_000);
+}
+
+const probesOf = ({ rows, temporal }: Parts) => ({
+  database: () => rows.database.ping(),
+  temporal: () => pingTemporal(temporal.connection),
+});
 
 function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
   const { sessions, runs, changes } = rows;

@@ -15,6 +15,7 @@ import { createSessionRoute } from './routes/create-session.ts';
 import { aliveRoute, readyRoute } from './routes/health.ts';
 import { retrieveRunRoute } from './routes/retrieve-run.ts';
 import { retrieveSessionRoute } from './routes/retrieve-session.ts';
+import { tokenClaimsRoute } from './routes/token-claims.ts';
 import { finishUnread } from './unread-body.ts';
 
 const routesOf = (parts: HttpParts): readonly Route[] => [
@@ -23,14 +24,22 @@ const routesOf = (parts: HttpParts): readonly Route[] => [
   retrieveRunRoute(parts),
   cancelRunRoute(parts),
   claimRunRoute(parts),
+  tokenClaimsRoute,
   aliveRoute,
   readyRoute(parts),
 ];
 
+export const httpApp = (parts: HttpParts): Koa<RequestState> => appOf(routesOf(parts), parts);
+
+/** What a process without the API answers: no key opens anything there. */
+export function healthApp(parts: Pick<HttpParts, 'probes' | 'observe'>): Koa<RequestState> {
+  const keys: KeyRing = { environmentOf: async () => null, owner: async () => null };
+  return appOf([aliveRoute, readyRoute(parts)], { ...parts, keys });
+}
+
 /** `proxy` stays off: no forwarded header is believed. */
-export function httpApp(parts: HttpParts): Koa<RequestState> {
+function appOf(routes: readonly Route[], parts: Pick<HttpParts, 'keys' | 'observe'>): Koa<RequestState> {
   const app = new Koa<RequestState>();
-  const routes = routesOf(parts);
   const router = routerOf(routes, parts.keys);
   const crossOriginPaths = new Set<unknown>(routes.filter((route) => route.crossOrigin).map((route) => route.path));
 

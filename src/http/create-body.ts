@@ -32,18 +32,14 @@ import {
 import { fieldProblems, problemText } from './problems.ts';
 
 /**
- * Lengths are UTF-16 units (protocol section 2.2), which zod's own `max` does not count: it counts code points.
+ * Lengths are characters: the page's `maxLength` counts Unicode code points, as JSON Schema defines it.
  * PostgreSQL holds no U+0000 in text, and half of a surrogate pair is no UTF-8.
  */
 const text = (lengthMax: number) =>
-  z.string().check(({ value, issues }) => {
-    if (value.length > lengthMax) {
-      issues.push({ code: 'too_big', origin: 'string', maximum: lengthMax, inclusive: true, input: value });
-    }
-    if (value.includes('\0') || !value.isWellFormed()) {
-      issues.push({ code: 'custom', message: 'must not hold U+0000 or unpaired surrogates', input: value });
-    }
-  });
+  z
+    .string()
+    .max(lengthMax)
+    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must not hold U+0000 or unpaired surrogates');
 
 const name = (lengthMax: number) => text(lengthMax).min(1);
 
@@ -129,7 +125,10 @@ const triggerConfig = z.object({
 const createBody = z
   .object({
     type: name(typeLengthMax),
-    taskIdentifier: name(taskIdentifierLengthMax),
+    taskIdentifier: name(taskIdentifierLengthMax).refine(
+      (value) => !value.startsWith('__temporal_'),
+      'taskIdentifier cannot start with __temporal_: Temporal keeps that prefix to itself, so no worker could serve it',
+    ),
     triggerConfig,
     externalId: externalId.optional(),
     tags: tags(sessionTagsMax),

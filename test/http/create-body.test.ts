@@ -33,8 +33,8 @@ function refusedPaths(body: JsonValue): string[] {
 }
 
 const chars = (length: number) => 'x'.repeat(length);
-/** 256 UTF-16 units in 128 characters. */
-const emoji128 = '🙂'.repeat(128);
+/** 256 characters in 512 UTF-16 units: the page's `maxLength` counts characters. */
+const emoji256 = '🙂'.repeat(256);
 const list = (length: number, item: unknown = 'tag') => Array.from({ length }, () => item);
 
 describe('every limit of every field of a create', () => {
@@ -49,6 +49,7 @@ describe('every limit of every field of a create', () => {
     ['taskIdentifier missing', without('taskIdentifier'), 'taskIdentifier'],
     ['taskIdentifier empty', withFields({ taskIdentifier: '' }), 'taskIdentifier'],
     ['taskIdentifier of 129', withFields({ taskIdentifier: chars(129) }), 'taskIdentifier'],
+    ['taskIdentifier that Temporal keeps', withFields({ taskIdentifier: '__temporal_x' }), 'taskIdentifier'],
     ['taskIdentifier with U+0000', withFields({ taskIdentifier: '\0' }), 'taskIdentifier'],
     ['triggerConfig missing', without('triggerConfig'), 'triggerConfig'],
     ['triggerConfig null', withFields({ triggerConfig: null }), 'triggerConfig'],
@@ -57,7 +58,7 @@ describe('every limit of every field of a create', () => {
     ['externalId empty', withFields({ externalId: '' }), 'externalId'],
     ['externalId blank', withFields({ externalId: ' \t\n ' }), 'externalId'],
     ['externalId of 257', withFields({ externalId: chars(257) }), 'externalId'],
-    ['externalId of 129 emoji', withFields({ externalId: `${emoji128}🙂` }), 'externalId'],
+    ['externalId of 257 emoji', withFields({ externalId: `${emoji256}🙂` }), 'externalId'],
     ['externalId with U+0000', withFields({ externalId: 'a\0b' }), 'externalId'],
     ['externalId with half a pair', withFields({ externalId: 'a\udc00' }), 'externalId'],
     ['externalId reserved', withFields({ externalId: 'session_1' }), 'externalId'],
@@ -182,7 +183,7 @@ describe('what a create accepts', () => {
       type: chars(64),
       taskIdentifier: chars(128),
       triggerConfig: config,
-      externalId: emoji128,
+      externalId: emoji256,
       tags: list(10, chars(128)),
       metadata: {},
     };

@@ -8,8 +8,8 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Client } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
-import { patchProtobufRoot } from '@temporalio/proto/lib/patch-protobuf-root.js';
 import proto from '@temporalio/proto';
+import { patchProtobufRoot } from '@temporalio/proto/lib/patch-protobuf-root.js';
 import type { Execution } from '../workflows/wait.ts';
 
 export type History = temporal.api.history.v1.IHistory;
@@ -77,8 +77,13 @@ function textOf(history: History): string {
 
 const historyOf = (text: string): History => fromJson(historyType, JSON.parse(text), { ignoreUnknownFields: true });
 
-/** Replay reads neither: the name of the machine, and where the repository lay on it. */
+/** Replay reads none of these: the name of the machine, and where the repository lay on it. */
 function withoutMachine(key: string, value: unknown): unknown {
   if (key === 'identity') return undefined;
-  return key === 'stackTrace' && typeof value === 'string' ? value.replaceAll(repository, '') : value;
+  if (key === 'stackTrace') return String(value).replaceAll(repository, '');
+  return key === 'taskQueue' && isSticky(value) ? { ...value, name: 'sticky' } : value;
 }
+
+/** The queue of one worker process; it is named after machine and process. */
+const isSticky = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'TASK_QUEUE_KIND_STICKY';

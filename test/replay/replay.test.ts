@@ -25,9 +25,12 @@ describe('the recorded histories', () => {
     },
   );
 
-  test('name neither a machine nor a folder of it', () => {
-    const texts = histories.map(({ history }) => JSON.stringify(history));
-    expect(texts.filter((text) => text.includes('"identity"') || text.includes('file:///'))).toEqual([]);
+  test('name neither the machine nor its folders', () => {
+    const revealing = /"identity"|\d+@\w|file:\/\/|\((?:\/|[A-Z]:)/;
+    const texts = histories.map((recorded) => [nameOf(recorded), JSON.stringify(recorded.history)] as const);
+    expect(texts.flatMap(([name, text]) => (revealing.test(text) ? [name, revealing.exec(text)?.[0]] : []))).toEqual(
+      [],
+    );
   });
 });
 

@@ -5,7 +5,7 @@ import type { FinalRunStatus, RunOutcome } from '../../src/domain/run.ts';
 import type { CreateOrder, GateView, TransitionAnswer } from '../../src/domain/transition.ts';
 import { newEnvironmentId, newRunId, newSessionId } from '../../src/sessions/new-ids.ts';
 import type { Transitions } from '../../src/sessions/ports.ts';
-import type { Database } from '../../src/storage/database.ts';
+import type { Database, Sql } from '../../src/storage/database.ts';
 import { sqlTransitions } from '../../src/storage/transitions/sql-transitions.ts';
 
 export interface Lifecycle extends Transitions {
@@ -104,8 +104,8 @@ export interface Rows {
 }
 
 /** Everything about a session, without clocks: what must be the same however often an order is repeated. */
-export async function rowsOf(database: Database, sessionId: string): Promise<Rows> {
-  const select = (text: string) => database.query(text, [sessionId]);
+export async function rowsOf(sql: Sql, sessionId: string): Promise<Rows> {
+  const select = (text: string) => sql.query(text, [sessionId]);
   const [gate] = await select('SELECT * FROM gates WHERE session_id = $1');
   const [out] = await select('SELECT * FROM outs WHERE session_id = $1');
   const runs = await select(
@@ -127,7 +127,10 @@ export function brokenInvariants({ gate, out, runs }: Rows): string[] {
     ['the current run has a row', current !== undefined],
     ['I1: live says what the current run is', isLive === (current?.['finished_at'] === null)],
     ['run numbers have no gap', runs.every((run, index) => run['no'] === index + 1)],
-    ['I3: status and finished_at agree', runs.every(({ status, finished_at: at }) => (status === 'QUEUED') === (at === null))],
+    [
+      'I3: status and finished_at agree',
+      runs.every(({ status, finished_at: at }) => (status === 'QUEUED') === (at === null)),
+    ],
     ['V14: the fence of an ended run is shut', isLive || !fenceIsOurs || out['fence_attempt'] === null],
     ['V14: the fence of a live run is its own', !isLive || fenceIsOurs],
   ];

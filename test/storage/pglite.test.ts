@@ -13,6 +13,9 @@ import type { Database, DatabaseProblem } from '../../src/storage/database.ts';
 import { openPglite, pgliteDatabase } from '../../src/storage/pglite.ts';
 import { makeMigratedFolder, openMigratedPglite } from '../harness/pglite.ts';
 
+/** Starts of PGlite read and write some 40 MB of small files each: slow where other tests keep the disk busy. */
+const timeout = 120_000;
+
 function newFolder(): string {
   const folder = mkdtempSync(join(tmpdir(), 'perdure-pglite-'));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -35,7 +38,9 @@ async function openInMemory(): Promise<Database> {
   return database;
 }
 
-test('a first start makes the folder, also after one that was killed, and rows survive an orderly close', async () => {
+test('a first start makes the folder, also after one that was killed, and rows survive an orderly close', {
+  timeout,
+}, async () => {
   const dataDir = join(newFolder(), 'not', 'there');
   mkdirSync(`${dataDir}.unfinished`, { recursive: true });
   writeFileSync(join(`${dataDir}.unfinished`, 'PG_VERSION'), '18\n');
@@ -69,7 +74,7 @@ async function insertAndKill(dataDir: string, rowsMin: number): Promise<number> 
   return last;
 }
 
-test('every acknowledged row survives SIGKILL, time after time', async () => {
+test('every acknowledged row survives SIGKILL, time after time', { timeout }, async () => {
   const dataDir = join(newFolder(), 'database');
   await makeMigratedFolder(dataDir);
   let last = 0;

@@ -81,8 +81,12 @@ async function openSession(
   return { id: body.id, runId: body.runId, externalId, workflowId: workflowIdOf('dev', externalId, '') };
 }
 
+/** Under the gate's lock, or they would be of different moments. */
 async function checkedRows(database: Database, { id }: OpenedSession): Promise<Rows> {
-  const rows = await rowsOf(database, id);
+  const rows = await database.transaction(async (sql) => {
+    await sql.query('SELECT FROM gates WHERE session_id = $1 FOR SHARE', [id]);
+    return rowsOf(sql, id);
+  });
   const broken = brokenInvariants(rows);
   if (broken.length > 0) throw new Error(`${broken.join('; ')}: ${JSON.stringify(rows)}`);
   return rows;

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { type PrivateTemporal, startPrivateTemporalWith } from '../harness/private-temporal.ts';
 import { temporalCliPath } from '../harness/temporal.ts';
 
-/** A session that was created, ran once and is idle has twelve. */
-export const suggestedEvents = 20;
+/** A session that was created, ran once and is idle has twelve; each signal adds five. */
+export const suggestedEvents = 30;
 
 export async function startSuggestingTemporal(): Promise<PrivateTemporal> {
   const folder = await mkdtemp(join(tmpdir(), 'perdure-suggesting-'));

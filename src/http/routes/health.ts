@@ -14,7 +14,7 @@ export const aliveRoute: Route = {
 };
 
 /** Whether requests can be served now; names each part and whether it is down. */
-export const readyRoute = ({ probes }: HttpParts): Route => ({
+export const readyRoute = ({ probes }: Pick<HttpParts, 'probes'>): Route => ({
   method: 'GET',
   path: '/readyz',
   crossOrigin: false,

@@ -6,6 +6,8 @@ import { openIdle, type Shape } from './shape.ts';
 const completed = 'WORKFLOW_EXECUTION_COMPLETED';
 const status = 'UPSERT_WORKFLOW_SEARCH_ATTRIBUTES';
 
+/** After the run has begun or ended, also on a busy machine. */
+const shortlyS = 3;
 const inSeconds = (seconds: number): string => new Date(Date.now() + seconds * 1000).toISOString();
 
 async function openRunning(stage: Stage, task: string, changes?: Readonly<Record<string, unknown>>) {
@@ -57,17 +59,21 @@ export const endingShapes = {
   },
   'expired-while-idle': {
     shows: ['TIMER_FIRED', 'local expireSession', status, completed],
-    drive: async (stage) => ended(stage, await openIdle(stage, { expiresAt: inSeconds(1) })),
+    drive: async (stage) => ended(stage, await openIdle(stage, { expiresAt: inSeconds(shortlyS) })),
   },
   'expired-with-a-live-run': {
     shows: ['TIMER_FIRED', 'local expireSession', status, 'ACTIVITY_TASK_CANCELED', completed],
-    drive: async (stage) => ended(stage, await openRunning(stage, 'hold', { expiresAt: inSeconds(2) })),
+    drive: async (stage) => ended(stage, await openRunning(stage, 'hold', { expiresAt: inSeconds(shortlyS) })),
   },
   'rescheduled-to-expire-sooner': {
     shows: ['signal reschedule', 'TIMER_CANCELED', 'TIMER_FIRED', 'local expireSession', completed],
     async drive(stage) {
       const session = await openRunning(stage, 'told', { expiresAt: inSeconds(3_600) });
-      await stage.api.create({ externalId: session.externalId, taskIdentifier: 'told', expiresAt: inSeconds(1) });
+      await stage.api.create({
+        externalId: session.externalId,
+        taskIdentifier: 'told',
+        expiresAt: inSeconds(shortlyS),
+      });
       await stage.own.tell(session.runId);
       return ended(stage, session);
     },
@@ -85,7 +91,11 @@ export const endingShapes = {
     shows: ['signal reschedule', 'TIMER_STARTED', 'local expireSession', completed],
     async drive(stage) {
       const session = await openRunning(stage, 'told');
-      await stage.api.create({ externalId: session.externalId, taskIdentifier: 'told', expiresAt: inSeconds(1) });
+      await stage.api.create({
+        externalId: session.externalId,
+        taskIdentifier: 'told',
+        expiresAt: inSeconds(shortlyS),
+      });
       await stage.own.tell(session.runId);
       return ended(stage, session);
     },

@@ -10,14 +10,16 @@ export interface RecoveryShape {
   drive(stage: Stage, temporal: PrivateTemporal): Promise<Execution>;
 }
 
-/** Signals an idle session until it has continued as new; answers the execution that it left. */
+/** Signals an idle session until it has continued as new, and no more; answers the execution that it left. */
 async function outgrow(stage: Stage, session: OpenedSession): Promise<Execution> {
   const handle = stage.client.workflow.getHandle(session.workflowId);
   const { runId } = await handle.describe();
-  for (let sent = 0; sent < suggestedEvents; sent += 1) await handle.signal('poke');
-  await until(async () => (await handle.describe()).runId !== runId, 'continue-as-new');
-  await untilAtRest(stage.client, session);
-  return { workflowId: session.workflowId, temporalRunId: runId };
+  for (let sent = 0; sent < suggestedEvents; sent += 1) {
+    await handle.signal('poke');
+    await untilAtRest(stage.client, session);
+    if ((await handle.describe()).runId !== runId) return { workflowId: session.workflowId, temporalRunId: runId };
+  }
+  throw new Error(`${session.workflowId} did not continue as new`);
 }
 
 export const recoveryShapes = {
