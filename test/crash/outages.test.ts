@@ -3,9 +3,9 @@
  * within the deadline, readiness says which part, and all goes on by itself when the part is back. Nothing half done.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { openPostgres } from '../../src/storage/postgres.ts';
 import { answerDeadlineMs } from '../../src/domain/limits.ts';
 import { migrate } from '../../src/storage/migrate.ts';
+import { openPostgres } from '../../src/storage/postgres.ts';
 import type { Answer } from '../harness/api.ts';
 import { type PostgresServer, startPostgres } from '../harness/postgres-server.ts';
 import type { PrivateTemporal } from '../harness/private-temporal.ts';

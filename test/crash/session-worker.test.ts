@@ -2,10 +2,11 @@
  * A session worker is killed, or paused and comes back late, at each step of a transition, and the task is redone
  * elsewhere. Every time: the rows that there would be without the fault, each run executed once, nothing phantom.
  */
-import { describe, expect } from 'vitest';
+import { describe, expect, vi } from 'vitest';
 import { appendRecord } from '../storage/lifecycle.ts';
 import { storyTest } from './story.ts';
 
+const inTime = { timeout: 30_000, interval: 50 };
 const faults = ['before=kill', 'after=kill', 'before=pause', 'after=pause'] as const;
 
 // Most of a story is waiting for timeouts, so several are told at once.
@@ -17,7 +18,7 @@ describe.concurrent('a session worker that dies, or is paused and comes back', (
       const release = await story.takeOver(victim);
       const { status, body } = await creating;
       expect(status).toBe(201);
-      await expect.poll(() => story.executionsOf(body.id), { timeout: 30_000 }).toEqual([[1, 1]]);
+      await vi.waitFor(() => expect(story.executionsOf(body.id)).toEqual([[1, 1]]), inTime);
       release();
       const { gate, runs } = await story.settled(body.id);
       expect(runs).toMatchObject([{ id: body.runId, status: 'QUEUED', attempts: 1 }]);
@@ -32,7 +33,7 @@ describe.concurrent('a session worker that dies, or is paused and comes back', (
       await appendRecord(story.database, body.id);
       const release = await story.takeOver(victim);
       const secondStatus = async () => (await story.rows(body.id)).runs[1]?.['status'];
-      await expect.poll(secondStatus, { timeout: 30_000 }).toBe('COMPLETED');
+      await vi.waitFor(async () => expect(await secondStatus()).toBe('COMPLETED'), inTime);
       release();
       const { gate, runs } = await story.settled(body.id);
       expect(runs.map((run) => [run['no'], run['status'], run['reason']])).toEqual([
