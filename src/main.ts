@@ -3,7 +3,7 @@ import type { Activities } from '../activities/index.ts';
 import { createActivities } from '../activities/index.ts';
 import { readFailpoints } from './failpoints.ts';
 import { healthApp, httpApp } from './http/app.ts';
-import { listen } from './http/listen.ts';
+import { type Listener, listen } from './http/listen.ts';
 import type { UseCases } from './http/use-cases.ts';
 import { takeInstanceLock } from './instance-lock.ts';
 import { logFacts } from './observe/log-facts.ts';
@@ -62,7 +62,12 @@ async function startParts(options: ServerOptions, stops: StopStack): Promise<Run
   const api = roles.api ? await startApi(parts) : null;
   if (api === null) await startHealth(parts);
   const publicUrl = config.publicUrl ?? api?.url ?? urlOf(config.host, config.port);
-  if (roles.sessionWorker) await startWorker(parts, publicUrl);
+  try {
+    if (roles.sessionWorker) await startWorker(parts, publicUrl);
+  } finally {
+    // Pushed last to stop first: answers under way wait for what only the worker does.
+    if (api !== null) stops.push('http', () => api.close(httpGraceMs), httpGraceMs + 1_000);
+  }
   const apiUrl = api === null ? null : publicUrl;
   log.info({ apiUrl, temporal: temporal.address, roles }, 'perdure is up');
   return {
@@ -97,8 +102,13 @@ interface Parts {
   readonly failpoints: Failpoints;
 }
 
-async function startApi(parts: Parts): Promise<{ url: string; devKey: string | null }> {
-  const { options, stops, rows } = parts;
+interface StartedApi extends Pick<Listener, 'close'> {
+  readonly url: string;
+  readonly devKey: string | null;
+}
+
+async function startApi(parts: Parts): Promise<StartedApi> {
+  const { options, rows } = parts;
   const { config, log } = options;
   const observe = logFacts(log);
   const keys = await openKeys({ config, database: rows.database, observe });
@@ -108,9 +118,8 @@ async function startApi(parts: Parts): Promise<{ url: string; devKey: string | n
     observe,
     probes: probesOf(parts),
   });
-  const listener = await listen(app, { host: config.host, port: config.port });
-  stops.push('http', () => listener.close(httpGraceMs), httpGraceMs + 1_000);
-  return { url: urlOf(config.host, listener.port), devKey: keys.devKey };
+  const { port, close } = await listen(app, { host: config.host, port: config.port });
+  return { url: urlOf(config.host, port), devKey: keys.devKey, close };
 }
 
 /** A supervisor can ask a process without the API as well. */

@@ -8,6 +8,7 @@ import type { Answer } from '../harness/api.ts';
 import { type PerdureProcess, startProcess } from '../harness/processes.ts';
 import { openSite, type Site, siteEnvironment, startTestServer, type TestServer } from '../harness/server.ts';
 import { startTestTasks, type TestTasks } from '../harness/tasks.ts';
+import { connectTo, type TestTemporal } from '../harness/temporal.ts';
 import { brokenInvariants, type Rows, rowsOf } from '../storage/lifecycle.ts';
 
 export interface Story {
@@ -16,6 +17,8 @@ export interface Story {
   readonly server: TestServer;
   readonly tasks: TestTasks;
   readonly database: Database;
+  /** As an operator reaches it. */
+  readonly temporal: TestTemporal;
   /** A session worker in a process of its own, with failpoints; ended with the story. */
   worker(failpoints?: string): Promise<PerdureProcess>;
   /** The fault has struck; somebody else takes over. Returns how a paused victim is let go again. */
@@ -52,6 +55,7 @@ export async function openStory(temporalAddress?: string): Promise<Story> {
   const server = await startTestServer({ site, sessionWorker: false });
   const tasks = await startTestTasks({ site, server });
   const database = openPostgres({ url: site.databaseUrl, poolSize: 2, onProblem: () => undefined });
+  const temporal = await connectTo(site.temporalAddress, site.namespace);
   const workers: PerdureProcess[] = [];
   const worker = async (failpoints?: string) => {
     const environment = { ...siteEnvironment(site), PUBLIC_URL: server.url };
@@ -68,6 +72,7 @@ export async function openStory(temporalAddress?: string): Promise<Story> {
     server,
     tasks,
     database,
+    temporal,
     worker,
     rows,
     async takeOver(victim) {
@@ -83,6 +88,7 @@ export async function openStory(temporalAddress?: string): Promise<Story> {
       await Promise.all(workers.map((each) => each.kill()));
       await server.stop();
       await database.close();
+      await temporal.close();
       await site.remove();
     },
   };
