@@ -3,7 +3,7 @@ import type { Activities } from '../activities/index.ts';
 import { createActivities } from '../activities/index.ts';
 import { readFailpoints } from './failpoints.ts';
 import { healthApp, httpApp } from './http/app.ts';
-import { type Listener, listen } from './http/listen.ts';
+import { listen } from './http/listen.ts';
 import type { UseCases } from './http/use-cases.ts';
 import { takeInstanceLock } from './instance-lock.ts';
 import { logFacts } from './observe/log-facts.ts';
@@ -52,29 +52,19 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 }
 
 async function startParts(options: ServerOptions, stops: StopStack): Promise<RunningServer> {
-  const { config, roles, log } = options;
-  const failpoints = readFailpoints(config.failpoints);
+  const { roles, log } = options;
+  const failpoints = readFailpoints(options.config.failpoints);
   await lockFolder(options, stops);
   // The embedded engines are independent and slow to start the first time.
   const [rows, temporal] = await bothOrNeither([openRows(options, stops), openTemporal(options, stops)]);
   const parts: Parts = { options, stops, rows, temporal, failpoints };
-  // The port is bound before the worker polls, because each run is told the URL.
-  const api = roles.api ? await startApi(parts) : null;
-  if (api === null) await startHealth(parts);
-  const publicUrl = config.publicUrl ?? api?.url ?? urlOf(config.host, config.port);
-  try {
-    if (roles.sessionWorker) await startWorker(parts, publicUrl);
-  } finally {
-    // Pushed last to stop first: answers under way wait for what only the worker does.
-    if (api !== null) stops.push('http', () => api.close(httpGraceMs), httpGraceMs + 1_000);
-  }
-  const apiUrl = api === null ? null : publicUrl;
+  const { apiUrl, devKey } = roles.api ? await startApi(parts) : await startWithoutApi(parts);
   log.info({ apiUrl, temporal: temporal.address, roles }, 'perdure is up');
   return {
     apiUrl,
     temporalUiUrl: temporal.uiUrl,
     temporalAddress: temporal.address,
-    devKey: api?.devKey ?? null,
+    devKey,
     stop: () => stops.stop(),
   };
 }
@@ -102,13 +92,10 @@ interface Parts {
   readonly failpoints: Failpoints;
 }
 
-interface StartedApi extends Pick<Listener, 'close'> {
-  readonly url: string;
-  readonly devKey: string | null;
-}
+type Entrance = Pick<RunningServer, 'apiUrl' | 'devKey'>;
 
-async function startApi(parts: Parts): Promise<StartedApi> {
-  const { options, rows } = parts;
+async function startApi(parts: Parts): Promise<Entrance> {
+  const { options, stops, rows } = parts;
   const { config, log } = options;
   const observe = logFacts(log);
   const keys = await openKeys({ config, database: rows.database, observe });
@@ -118,17 +105,31 @@ async function startApi(parts: Parts): Promise<StartedApi> {
     observe,
     probes: probesOf(parts),
   });
-  const { port, close } = await listen(app, { host: config.host, port: config.port });
-  return { url: urlOf(config.host, port), devKey: keys.devKey, close };
+  const listener = await listen(app, { host: config.host, port: config.port });
+  const apiUrl = config.publicUrl ?? urlOf(config.host, listener.port);
+  try {
+    // The port is bound before the worker polls, because each run is told the URL.
+    await startWorker(parts, apiUrl);
+  } finally {
+    // The last to start is the first to stop: answers under way wait for what only the worker does.
+    stops.push('http', () => listener.close(httpGraceMs), httpGraceMs + 1_000);
+  }
+  return { apiUrl, devKey: keys.devKey };
 }
 
-/** A supervisor can ask a process without the API as well. */
-async function startHealth(parts: Parts): Promise<void> {
-  const { host, healthPort } = parts.options.config;
-  if (healthPort === null) return;
-  const app = healthApp({ observe: logFacts(parts.options.log), probes: probesOf(parts) });
-  const listener = await listen(app, { host, port: healthPort });
-  parts.stops.push('health', () => listener.close(0), 1_000);
+/** A supervisor can ask a process without the API for its health as well. */
+async function startWithoutApi(parts: Parts): Promise<Entrance> {
+  const { config, log } = parts.options;
+  const { host, port, healthPort } = config;
+  if (healthPort !== null) {
+    const listener = await listen(healthApp({ observe: logFacts(log), probes: probesOf(parts) }), {
+      host,
+      port: healthPort,
+    });
+    parts.stops.push('health', () => listener.close(0), 1_000);
+  }
+  await startWorker(parts, config.publicUrl ?? urlOf(host, port));
+  return { apiUrl: null, devKey: null };
 }
 
 const probesOf = ({ rows, temporal }: Parts) => ({
@@ -150,8 +151,10 @@ function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
   };
 }
 
+/** Does nothing without the role. */
 async function startWorker({ options, stops, rows, temporal, failpoints }: Parts, apiUrl: string): Promise<void> {
-  const { config } = options;
+  const { config, roles } = options;
+  if (!roles.sessionWorker) return;
   const activities: Activities = createActivities({
     transitions: sqlTransitions(rows.database, newRunId),
     changes: rows.changes,

@@ -5,6 +5,7 @@
  */
 import { condition, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import type { RunId } from '../src/domain/ids.ts';
+import { closeReasonLengthMax } from '../src/domain/limits.ts';
 import type { RunOutcome } from '../src/domain/run.ts';
 import {
   type CloseSignal,
@@ -60,7 +61,7 @@ function receiveSignals({ push }: Inbox): void {
     if (typeof order?.runNumber === 'number' && typeof order.requestKey === 'string')
       push({ kind: 'endAndContinue', order });
   });
-  setHandler(closeSignal, (order) => push({ kind: 'close', order: typeof order === 'object' ? (order ?? {}) : {} }));
+  setHandler(closeSignal, (order) => push({ kind: 'close', order: readClose(order) }));
   setHandler(cancelRunSignal, (order?: { readonly runId: RunId }) => {
     if (typeof order?.runId === 'string') push({ kind: 'cancelRun', runId: order.runId });
   });
@@ -68,4 +69,13 @@ function receiveSignals({ push }: Inbox): void {
   setHandler(rescheduleSignal, () => push({ kind: 'expire' }));
   setHandler(pokeSignal, () => push({ kind: 'look' }));
   setDefaultSignalHandler(() => undefined);
+}
+
+/** A reason is bounded as on the API; what is not text is no reason. */
+function readClose(order?: CloseSignal | null): CloseSignal {
+  const { reason, callingRunId } = order ?? {};
+  return {
+    reason: typeof reason === 'string' ? reason.slice(0, closeReasonLengthMax) : null,
+    callingRunId: typeof callingRunId === 'string' ? callingRunId : null,
+  };
 }

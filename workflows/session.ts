@@ -195,7 +195,7 @@ function isOver({ view, openRuns, inbox }: SessionLoop): boolean {
   return view !== null && view.state !== 'open' && openRuns.size === 0 && inbox.isEmpty() && allHandlersFinished();
 }
 
-/** Waits for the next input; while idle, a long history is left behind first. */
+/** Waits for the next input; I7: while idle, a long history is left behind first. */
 async function rest(loop: SessionLoop): Promise<void> {
   const { view, openRuns, owner, scheduled } = loop;
   if (view !== null && openRuns.size === 0 && workflowInfo().continueAsNewSuggested && allHandlersFinished()) {

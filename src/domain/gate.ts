@@ -109,7 +109,7 @@ export interface ClaimFacts {
 }
 
 /**
- * From a granted claim on, this attempt alone may write for the session. A run queued before an
+ * From a granted claim on, this attempt alone may write for the session. I4: a run queued before an
  * acknowledged close is refused (V12); one that had begun may try again and finish its turn.
  */
 export function mayClaim(gate: Gate, facts: ClaimFacts): boolean {

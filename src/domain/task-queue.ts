@@ -12,7 +12,7 @@ export interface TaskQueueOrder {
 }
 
 /** The queue that serves a task unless a session's `triggerConfig.queue` names another. */
-export const defaultTaskQueue = (environment: EnvironmentName, taskIdentifier: string): string =>
+const defaultTaskQueue = (environment: EnvironmentName, taskIdentifier: string): string =>
   `${environment}/task/${taskIdentifier}`;
 
 /**

@@ -26,6 +26,7 @@ interface RunRow extends SqlRow {
   finished_at: Date | null;
 }
 
+// I8: a run of another environment is not found, as one that never was.
 const findRunSql = `
   SELECT r.id, r.session_id, r.no, r.environment_id, s.workflow_id, r.status, r.reason, r.task_identifier, r.payload,
     r.options, r.attempts, r.output, r.error, r.created_at, r.updated_at, r.started_at, r.finished_at

@@ -43,6 +43,20 @@ describeEachDatabase('ends and claims', (suite) => {
       expect((await rowsOf(life.database, own.sessionId)).records.map((record) => record['stream'])).toEqual(['out']);
     });
 
+    test('I2: the wake record takes the next seq after the clients’ records, which keep theirs', async () => {
+      const { own } = await life.open();
+      const seqs = [await appendRecord(life.database, own.sessionId), await appendRecord(life.database, own.sessionId)];
+      await life.close({ ...own, reason: null, callingRunId: null });
+      const { records, gate } = await rowsOf(life.database, own.sessionId);
+      const onIn = records.filter((record) => record['stream'] === 'in');
+      expect(onIn.map((record) => [record['seq'], record['from_client']])).toEqual([
+        [seqs[0], true],
+        [seqs[1], true],
+        [2, false],
+      ]);
+      expect(gate['next']).toBe(3);
+    });
+
     test('expire waits for the moment, and is write-once after it', async () => {
       const { own } = await life.open({ expiresAtMs: Date.now() + 60_000 });
       expect(gateOf(await life.expire(own))).toMatchObject({ state: 'open' });

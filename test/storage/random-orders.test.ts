@@ -14,7 +14,7 @@ describeEachDatabase('any order of orders', (suite) => {
   const invariantsHold = async (sessionId: string) =>
     expect(brokenInvariants(await rowsOf(life.database, sessionId))).toEqual([]);
 
-  test('random orders, repeated and late, from two owners: the invariants hold after each', async () => {
+  test('random orders, repeated and late, from two owners: I1, I3 and the fences hold after each', async () => {
     const step = fc.record({
       order: fc.constantFrom('ensure', 'end', 'swap', 'look', 'adopt', 'append', 'claim', 'close', 'expire'),
       runNumber: fc.integer({ min: 1, max: 4 }),

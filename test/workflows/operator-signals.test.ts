@@ -1,7 +1,5 @@
-/** Signals typed by an operator on Temporal's command line: the API's own orders, and text that is none. */
+/** Signals typed by an operator on Temporal's command line: what the API orders, a person can order too. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { fetchHistory } from '../replay/histories.ts';
-import { outlineOf } from '../replay/outline.ts';
 import { openIdle, runIdOf } from '../replay/shapes/shape.ts';
 import { type Operator, operatorOf } from './operator.ts';
 import { isCompleted, isExecuting, openStage, type Stage } from './stage.ts';
@@ -109,77 +107,6 @@ describe('the other signals', () => {
     expect(await untilEnded(stage.client, session)).toBe('COMPLETED');
     expect((await stage.rows(session)).gate['expired_at']).not.toBeNull();
   });
-});
-
-describe('text that is no order', () => {
-  const nothings = ['null', '"text"', '7', 'true', '[]', '{}', '{"runNumber":"1"}', '{"runNumber":-1}', '{"runId":{}}'];
-  const names = ['ensure', 'wake', 'endAndContinue', 'cancelRun', 'closed'];
-
-  test.each(names)('as %s changes no row and fails no task', async (name) => {
-    const session = await openIdle(stage);
-    const before = await stage.rows(session);
-    await operator.signal(session.workflowId, name);
-    for (const typed of nothings) await stage.signal(session, name, JSON.parse(typed));
-    await untilAtRest(stage.client, session);
-    expect(await stage.rows(session)).toEqual(before);
-    const history = await fetchHistory(stage.client, session);
-    expect(outlineOf(history).filter((event) => event.startsWith('refused'))).toEqual([]);
-  });
-
-  const halfOrders = [
-    { what: 'no reason', order: {} },
-    { what: 'a reason of ours that no run has', order: { reason: 'because' } },
-    { what: 'a row of its own', order: { reason: 'manual', sessionId: 'session_of_nobody' } },
-    { what: 'an owner of its own', order: { reason: 'manual', owner: { id: 'me', startedAtMs: 0 } } },
-    { what: 'a count of its own', order: { reason: 'manual', scheduled: 99 } },
-    { what: 'a deployment that is none', order: { reason: 'upgrade', externalDeploymentId: { deployment: 2 } } },
-  ];
-
-  test.each(halfOrders)('a hand-over with $what leaves a session that works', async ({ order }) => {
-    const session = await openIdle(stage);
-    const typed = { runNumber: 1, requestKey: 'typed', externalDeploymentId: null, ...order };
-    await stage.signal(session, 'endAndContinue', typed);
-    await expectWorking(session);
-  });
-
-  const oddReasons = [42, { code: 7 }, ['a'], 'nul \u0000 in it', 'long '.repeat(10_000), true];
-
-  test.each(oddReasons)('a close for the reason %j closes', async (reason) => {
-    const session = await openIdle(stage);
-    await stage.signal(session, 'close', { reason, callingRunId: { not: 'an id' } });
-    expect(await untilEnded(stage.client, session)).toBe('COMPLETED');
-    const { gate } = await stage.rows(session);
-    expect(String(gate['closed_reason'] ?? '').length).toBeLessThanOrEqual(256);
-  });
-
-  test('a payload that cannot be decoded changes nothing', async () => {
-    const session = await openIdle(stage);
-    for (const [encoding, data] of [
-      ['json/plain', '{reason: oops'],
-      ['json/protobuf', '{}'],
-      ['binary/encrypted', 'x'],
-    ] as const) {
-      await stage.client.workflowService.signalWorkflowExecution({
-        namespace: stage.site.namespace,
-        workflowExecution: { workflowId: session.workflowId },
-        signalName: 'ensure',
-        input: { payloads: [{ metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(data) }] },
-      });
-    }
-    await expectWorking(session);
-  });
-
-  /** Whatever it was sent, it runs what its row shows and takes the next orders. */
-  async function expectWorking(session: Awaited<ReturnType<typeof openIdle>>): Promise<void> {
-    const { currentRunId } = (await stage.api.create({ externalId: session.externalId, taskIdentifier: 'quick' })).body;
-    await stage.api.runWhen(currentRunId, isCompleted);
-    await stage.signal(session, 'close');
-    expect(await untilEnded(stage.client, session)).toBe('COMPLETED');
-    const { gate, runs } = await stage.rows(session);
-    expect(gate['closed_at']).not.toBeNull();
-    const reasons = ['initial', 'continuation', 'upgrade', 'manual'];
-    expect(runs.filter(({ reason }) => !reasons.includes(String(reason)))).toEqual([]);
-  }
 });
 
 describe("Temporal's own buttons", () => {

@@ -56,6 +56,7 @@ async function readCurrentRunId(sql: Sql, gate: LockedGate): Promise<string | nu
   return row?.id ?? null;
 }
 
+/** I2: its seq is assigned and stored in one statement under the gate's lock, so it has no gap and never moves. */
 async function writeWakeRecord(sql: Sql, gate: LockedGate): Promise<void> {
   const text = closeWakeText(sessionKey({ id: gate.sessionId, externalId: gate.externalId }));
   await sql.query(
