@@ -3,6 +3,8 @@
  * transaction each; the row decides under its lock, and the answer is the gate as it is afterwards.
  */
 import { activityInfo } from '@temporalio/activity';
+import type { SessionId } from '../src/domain/ids.ts';
+import type { ReconcileReport } from '../src/domain/reconcile.ts';
 import type {
   CloseOrder,
   ContinueOrder,
@@ -22,6 +24,8 @@ export interface ActivityDeps {
   readonly failpoints: Failpoints;
   readonly apiUrl: string;
   readonly closeGraceSeconds: number;
+  /** Bound to its parts where they are made. */
+  readonly repairSessions: (cursor: SessionId | null) => Promise<ReconcileReport>;
 }
 
 export type Answer = SessionView | { readonly kind: 'gone' };
@@ -37,6 +41,8 @@ export interface Activities {
   expireSession(order: OwnedSession): Promise<Answer>;
   /** The first queue that somebody polls, else the last. */
   chooseTaskQueue(candidates: readonly [string, ...string[]]): Promise<string>;
+  /** One round of the reconciler. */
+  repairSessions(cursor: SessionId | null): Promise<ReconcileReport>;
 }
 
 export function createActivities(deps: ActivityDeps): Activities {
@@ -63,6 +69,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     closeSession: transition('closeSession', transitions.close),
     expireSession: transition('expireSession', transitions.expire),
     chooseTaskQueue: (candidates) => chooseTaskQueue(deps.observer, candidates),
+    repairSessions: deps.repairSessions,
   };
 }
 

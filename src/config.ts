@@ -1,7 +1,7 @@
 /** Environment variables -> one frozen Config; reports every bad value at once and refuses to start. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { closeGraceDefaultSeconds } from './domain/limits.ts';
+import { closeGraceDefaultSeconds, reconcileIntervalDefaultSeconds } from './domain/limits.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 const flag = z
@@ -47,6 +47,7 @@ const environmentSchema = z.object({
     .regex(/^[0-9a-fA-F]{64}$/, 'expected 64 hexadecimal digits: openssl rand -hex 32')
     .optional(),
   CLOSE_GRACE_SECONDS: z.coerce.number().int().min(0).max(86_400).default(closeGraceDefaultSeconds),
+  RECONCILE_SECONDS: z.coerce.number().int().min(0).max(3_600).default(reconcileIntervalDefaultSeconds),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   LOG_FORMAT: z.enum(['json', 'pretty']).optional(),
   FAILPOINTS: z.string().optional(),
@@ -83,6 +84,8 @@ export interface Config {
   /** 64 hexadecimal digits; null: the embedded mode keeps one in `dataDir`. */
   readonly encryptionKey: string | null;
   readonly closeGraceSeconds: number;
+  /** Between two rounds of the reconciler; 0 switches it off. */
+  readonly reconcileSeconds: number;
   readonly logLevel: string;
   readonly logFormat: 'json' | 'pretty' | null;
   readonly failpoints: string | null;
@@ -131,6 +134,7 @@ function toConfig(env: Parsed): Config {
     secretKeys: env.SECRET_KEYS ?? null,
     encryptionKey: env.ENCRYPTION_KEY ?? null,
     closeGraceSeconds: env.CLOSE_GRACE_SECONDS,
+    reconcileSeconds: env.RECONCILE_SECONDS,
     logLevel: env.LOG_LEVEL,
     logFormat: env.LOG_FORMAT ?? null,
     failpoints: env.FAILPOINTS ?? null,

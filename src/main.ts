@@ -1,6 +1,7 @@
 /** The composition root: every part is made here, in order, and stopped in the reverse one. */
 import type { Activities } from '../activities/index.ts';
 import { createActivities } from '../activities/index.ts';
+import { repairsOf } from './domain/reconcile.ts';
 import { readFailpoints } from './failpoints.ts';
 import { healthApp, httpApp } from './http/app.ts';
 import { listen } from './http/listen.ts';
@@ -13,15 +14,21 @@ import { openTemporal, type TemporalParts } from './open-temporal.ts';
 import type { ServerOptions } from './server-options.ts';
 import { cancelRun } from './sessions/cancel-run.ts';
 import { claimRun } from './sessions/claim-run.ts';
+import { closeSession } from './sessions/close-session.ts';
 import { createSession } from './sessions/create-session.ts';
+import { endAndContinue } from './sessions/end-and-continue.ts';
 import { newRunId, newSessionId } from './sessions/new-ids.ts';
 import type { Failpoints } from './sessions/ports.ts';
+import { reconcile } from './sessions/reconcile.ts';
 import { retrieveRun } from './sessions/retrieve-run.ts';
 import { retrieveSession } from './sessions/retrieve-session.ts';
+import { updateSession } from './sessions/update-session.ts';
 import { createStopStack, type StopStack } from './stop-stack.ts';
+import { sqlRepairStore } from './storage/find-repairs.ts';
 import { sqlTransitions } from './storage/transitions/sql-transitions.ts';
 import { pingTemporal } from './temporal/connect.ts';
-import { temporalRunObserver } from './temporal/run-observer.ts';
+import { keepReconcileSchedule } from './temporal/reconcile-schedule.ts';
+import { temporalOwnerObserver, temporalRunObserver } from './temporal/run-observer.ts';
 import { temporalSessionOrders } from './temporal/session-orders.ts';
 import { startSessionWorker } from './temporal/session-worker.ts';
 import { workflowSource } from './workflow-source.ts';
@@ -145,6 +152,9 @@ function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
   return {
     createSession: (order) => createSession(creating, order),
     retrieveSession: (address) => retrieveSession({ sessions }, address),
+    closeSession: (order) => closeSession({ sessions, orders, changes }, order),
+    updateSession: (order) => updateSession({ sessions }, order),
+    endAndContinue: (request) => endAndContinue({ sessions, runs, orders, observer, changes }, request),
     retrieveRun: (address) => retrieveRun({ runs, observer }, address),
     cancelRun: (address) => cancelRun({ sessions, runs, orders, changes }, address),
     claimRun: (order) => claimRun({ runs, failpoints }, order),
@@ -155,6 +165,11 @@ function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
 async function startWorker({ options, stops, rows, temporal, failpoints }: Parts, apiUrl: string): Promise<void> {
   const { config, roles } = options;
   if (!roles.sessionWorker) return;
+  const reconcilers = {
+    repairs: sqlRepairStore(rows.database),
+    owners: temporalOwnerObserver(temporal.client),
+    orders: temporalSessionOrders({ client: temporal.client, hasLocalWorker: true }),
+  };
   const activities: Activities = createActivities({
     transitions: sqlTransitions(rows.database, newRunId),
     changes: rows.changes,
@@ -162,6 +177,12 @@ async function startWorker({ options, stops, rows, temporal, failpoints }: Parts
     failpoints,
     apiUrl,
     closeGraceSeconds: config.closeGraceSeconds,
+    repairSessions: async (cursor) => {
+      const report = await reconcile(reconcilers, cursor);
+      // In a healthy system there is nothing to find: whatever it finds, an operator wants to know.
+      if (repairsOf(report) > 0) options.log.warn({ report }, 'the reconciler repaired sessions');
+      return report;
+    },
   });
   const worker = await startSessionWorker({
     connection: temporal.connection,
@@ -174,4 +195,8 @@ async function startWorker({ options, stops, rows, temporal, failpoints }: Parts
     },
   });
   stops.push('session worker', () => worker.stop(), 12_000);
+  if (config.reconcileSeconds === 0) return;
+  const onProblem = (cause: unknown) => options.log.warn({ error: cause }, 'the reconciler could not be scheduled');
+  const schedule = keepReconcileSchedule(temporal.client, config.reconcileSeconds * 1_000, onProblem);
+  stops.push('reconciler', () => schedule.stop(), 6_000);
 }

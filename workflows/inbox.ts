@@ -71,11 +71,11 @@ function receiveSignals({ push }: Inbox): void {
   setDefaultSignalHandler(() => undefined);
 }
 
-/** A reason is bounded as on the API; what is not text is no reason. */
+/** A reason is bounded as on the API, in code points; what is not text is no reason. */
 function readClose(order?: CloseSignal | null): CloseSignal {
   const { reason, callingRunId } = order ?? {};
   return {
-    reason: typeof reason === 'string' ? reason.slice(0, closeReasonLengthMax) : null,
+    reason: typeof reason === 'string' ? Array.from(reason).slice(0, closeReasonLengthMax).join('') : null,
     callingRunId: typeof callingRunId === 'string' ? callingRunId : null,
   };
 }

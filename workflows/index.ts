@@ -1,2 +1,3 @@
 /** Entry of the workflow bundle. */
+export { reconcile } from './reconcile.ts';
 export { session } from './session.ts';

@@ -13,6 +13,11 @@ export type Failure =
   | { readonly code: 'session_expired' }
   | { readonly code: 'session_not_found' }
   | { readonly code: 'run_not_found' }
+  /** What the protocol calls the missing session of append, hand-over and snapshot. */
+  | { readonly code: 'resource_not_found' }
+  | { readonly code: 'calling_run_not_found' }
+  | { readonly code: 'hand_over_ended'; readonly state: 'closed' | 'expired' }
+  | { readonly code: 'external_id_fixed' }
   | { readonly code: 'claim_refused' }
   | { readonly code: 'scope_missing' }
   | { readonly code: 'invalid_body'; readonly message: string; readonly details: readonly FieldProblem[] }

@@ -28,6 +28,7 @@ export const concurrencyNamesMax = 2;
 export const concurrencyKeyLengthMax = 512;
 export const deploymentIdLengthMax = 256;
 export const closeReasonLengthMax = 256;
+export const handOverReasonLengthMax = 64;
 /** Longer request keys are kept as a digest. */
 export const requestKeyLengthMax = 128;
 
@@ -139,3 +140,53 @@ export const sideSessionReopenMaxMs = 5_000;
 export const announceIntervalMs = 5;
 /** More changed sessions than this in one interval are announced as "everything". */
 export const announcedSessionsMax = 6_000;
+
+/** Overdue wakes and expiries that one round of the reconciler orders. */
+export const reconcileBatch = 50;
+/** Unfinished runs whose workflow one round asks Temporal about, one call each; the next round goes on after them. */
+export const reconcilePage = 200;
+/** A round that takes longer is given up; the next one is due anyway. */
+export const reconcileRoundTimeoutMs = 60_000;
+export const reconcileIntervalDefaultSeconds = 10;
+/** A lost Temporal store has lost the reconciler's Schedule with it: each session worker looks this often. */
+export const scheduleCheckIntervalMs = 15_000;
+
+/** A record's text as it arrives, in bytes (protocol section 5.1); what is stored around it is bounded separately. */
+export const recordTextBytesMax = 1_048_576;
+/** Metered size of a stored record, in bytes. */
+export const recordMeteredBytesMax = 1_048_576;
+/** UTF-16 units of a caller's part id. */
+export const partIdLengthMax = 256;
+/** One group commit: more would hold its gates, and the connection, for too long. */
+export const flushRecordsMax = 500;
+export const flushBytesMax = 4 * 1_048_576;
+/** Group commits at once, each of other sessions; PGlite has one connection, so there it is one. */
+export const flushesMax = 4;
+/** Further commits that wait for the gate of one session that somebody else holds. */
+export const waitingFlushesMax = 4;
+/** Appends that wait for their commit in one process; the next one is refused at once. */
+export const appendsWaitingMax = 5_000;
+export const appendBytesWaitingMax = 64 * 1_048_576;
+/** An append waits this long for Temporal to take its wake; then it is acknowledged, and the flag in the row stands. */
+export const wakeDeadlineMs = 2_000;
+/** Wakes that Temporal is known to have taken, remembered per session: forgetting one costs a signal. */
+export const takenWakesMax = 10_000;
+/** Sessions whose unchanging facts are remembered, so that an append reads no wide row. */
+export const locatedSessionsMax = 10_000;
+/** One page of a stream's records, in records and bytes; a single record may exceed the bytes. */
+export const pageRecordsMax = 500;
+export const pageBytesMax = 262_144;
+/** Every watched stream is looked at this often, all in one statement, also when every notification is lost. */
+export const tailPollMs = 500;
+/** Readers of one stream, and of all streams, in one process. */
+export const tailsPerStreamMax = 2_000;
+export const tailsMax = 10_000;
+/** Bytes that wait for one reader's socket; beyond it, nothing is written until they have left. */
+export const tailBacklogBytesMax = 262_144;
+/** A reader that takes nothing for this long is cut off; it resumes by its last seq. */
+export const tailStallMs = 30_000;
+/** Idle readers hear this often that the connection lives; proxies give up after a minute or less. */
+export const pingIntervalMs = 5_000;
+/** Quiet time before a tail ends, in seconds (protocol section 5.2). */
+export const tailTimeoutDefaultSeconds = 60;
+export const tailTimeoutMaxSeconds = 600;

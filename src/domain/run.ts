@@ -6,6 +6,9 @@ import type { JsonObject, JsonValue, RunOptions } from './trigger-config.ts';
 /** Why a run was triggered (protocol section 7.1). */
 export type RunReason = 'initial' | 'continuation' | 'upgrade' | 'manual';
 
+/** What callers say of a hand-over is free text; only an upgrade means something. */
+export const handOverReason = (text: string): RunReason => (text === 'upgrade' ? 'upgrade' : 'manual');
+
 export const finalRunStatuses = [
   'COMPLETED',
   'CANCELED',

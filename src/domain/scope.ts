@@ -40,6 +40,15 @@ export const mayReadSession = (ids: readonly string[]): readonly ScopeCheck[] =>
   { action: 'read', type: 'sessions', ids },
 ];
 
+export const mayWriteSession = (ids: readonly string[]): readonly ScopeCheck[] => [
+  { action: 'write', type: 'sessions', ids },
+];
+
+/** Closing and updating are for servers: a session's own token carries no such scope. */
+export const mayAdministerSession = (ids: readonly string[]): readonly ScopeCheck[] => [
+  { action: 'admin', type: 'sessions', ids },
+];
+
 export interface RunScopes {
   readonly runId: string;
   readonly taskIdentifier: string;

@@ -31,6 +31,19 @@ const answers: Answers = {
   session_expired: () => ended('expired'),
   session_not_found: () => ({ status: 404, body: { error: 'Session not found' } }),
   run_not_found: () => ({ status: 404, body: { error: 'Run not found' } }),
+  resource_not_found: () => ({ status: 404, body: { error: 'Resource not found' } }),
+  calling_run_not_found: () => ({ status: 404, body: { error: 'callingRunId not found in this environment' } }),
+  hand_over_ended: ({ state }) => ({
+    status: 400,
+    body: { error: `Cannot end-and-continue ${state === 'closed' ? 'a closed' : 'an expired'} session` },
+  }),
+  external_id_fixed: () => ({
+    status: 422,
+    body: {
+      error:
+        'externalId cannot be changed after creation; close this session and create a new one with the desired externalId',
+    },
+  }),
   claim_refused: () => ({
     status: 409,
     body: { error: 'Claim refused', code: 'claim_refused' },

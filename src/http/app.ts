@@ -11,16 +11,22 @@ import { refuse } from './refusal.ts';
 import type { RequestState, Route } from './route.ts';
 import { cancelRunRoute } from './routes/cancel-run.ts';
 import { claimRunRoute } from './routes/claim-run.ts';
+import { closeSessionRoute } from './routes/close-session.ts';
 import { createSessionRoute } from './routes/create-session.ts';
+import { endAndContinueRoute } from './routes/end-and-continue.ts';
 import { aliveRoute, readyRoute } from './routes/health.ts';
 import { retrieveRunRoute } from './routes/retrieve-run.ts';
 import { retrieveSessionRoute } from './routes/retrieve-session.ts';
 import { tokenClaimsRoute } from './routes/token-claims.ts';
+import { updateSessionRoute } from './routes/update-session.ts';
 import { finishUnread } from './unread-body.ts';
 
 const routesOf = (parts: HttpParts): readonly Route[] => [
   createSessionRoute(parts),
   retrieveSessionRoute(parts),
+  updateSessionRoute(parts),
+  closeSessionRoute(parts),
+  endAndContinueRoute(parts),
   retrieveRunRoute(parts),
   cancelRunRoute(parts),
   claimRunRoute(parts),

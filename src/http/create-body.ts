@@ -2,12 +2,10 @@
 import { z } from 'zod';
 import type { CreateRequest } from '../domain/create-session.ts';
 import { fail, type Result, succeed } from '../domain/failure.ts';
-import { sessionIdPrefix } from '../domain/ids.ts';
 import {
   concurrencyKeyLengthMax,
   concurrencyNamesMax,
   deploymentIdLengthMax,
-  externalIdLengthMax,
   idleTimeoutInSecondsMax,
   lockToVersionLengthMax,
   maxAttemptsMax,
@@ -16,56 +14,21 @@ import {
   regionLengthMax,
   runTagsMax,
   sessionTagsMax,
-  tagLengthMax,
   taskIdentifierLengthMax,
   taskQueueBytesMax,
   typeLengthMax,
 } from '../domain/limits.ts';
 import { taskQueueCandidates } from '../domain/task-queue.ts';
-import {
-  type JsonObject,
-  type JsonValue,
-  machines,
-  parseDurationSeconds,
-  type TriggerConfig,
-} from '../domain/trigger-config.ts';
+import { type JsonValue, machines, parseDurationSeconds, type TriggerConfig } from '../domain/trigger-config.ts';
 import { fieldProblems, problemText } from './problems.ts';
-
-/**
- * Lengths are characters: the page's `maxLength` counts Unicode code points, as JSON Schema defines it.
- * PostgreSQL holds no U+0000 in text, and half of a surrogate pair is no UTF-8.
- */
-const text = (lengthMax: number) =>
-  z
-    .string()
-    .max(lengthMax)
-    .refine((value) => !value.includes('\0') && value.isWellFormed(), 'must not hold U+0000 or unpaired surrogates');
-
-const name = (lengthMax: number) => text(lengthMax).min(1);
+import { externalId, jsonObject, name, tagList, text, withoutUndefined } from './session-fields.ts';
 
 /** The seed sets no least length: empty says what absence says. */
 const optionalText = (lengthMax: number) => text(lengthMax).transform(absentIfEmpty).optional();
 
 const absentIfEmpty = (value: string): string | undefined => (value === '' ? undefined : value);
 
-const tags = (max: number) => z.array(text(tagLengthMax)).max(max).optional();
-
 const count = (max: number) => z.int().min(1).max(max).optional();
-
-/** Kept as it was sent: no key of it means anything here, not even `__proto__`. */
-const jsonObject = z.custom<JsonObject>(
-  (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
-  'Invalid input: expected a JSON object',
-);
-
-const externalId = z
-  .string()
-  .trim()
-  .pipe(name(externalIdLengthMax))
-  .refine(
-    (value) => !value.startsWith(sessionIdPrefix),
-    `externalId cannot start with '${sessionIdPrefix}' (reserved prefix for internal friendlyIds)`,
-  );
 
 /** Ends of what both `timestamptz` and ISO 8601 with four digits of year can say. */
 const dateMin = new Date('1970-01-01T00:00:00.000Z');
@@ -110,7 +73,7 @@ const triggerConfig = z.object({
   basePayload: jsonObject,
   machine: z.enum(machines).optional(),
   queue: optionalText(queueLengthMax),
-  tags: tags(runTagsMax),
+  tags: tagList(runTagsMax).optional(),
   maxAttempts: count(maxAttemptsMax),
   maxDuration: count(maxDurationInSecondsMax),
   lockToVersion: optionalText(lockToVersionLengthMax),
@@ -131,7 +94,7 @@ const createBody = z
     ),
     triggerConfig,
     externalId: externalId.optional(),
-    tags: tags(sessionTagsMax),
+    tags: tagList(sessionTagsMax).optional(),
     metadata: jsonObject.optional(),
     expiresAt: moment.optional(),
   })
@@ -156,12 +119,4 @@ export function parseCreateBody(value: JsonValue): Result<CreateRequest> {
   }
   const { triggerConfig: config, externalId: id, ...rest } = withoutUndefined(parsed.data);
   return succeed({ ...rest, externalId: id ?? null, triggerConfig: withoutUndefined(config) satisfies TriggerConfig });
-}
-
-/** An absent field is absent: what is stored is what a caller is shown again. */
-function withoutUndefined<Fields extends object>(
-  fields: Fields,
-): { [Key in keyof Fields]: Exclude<Fields[Key], undefined> } {
-  const present = Object.entries(fields).filter(([, value]) => value !== undefined);
-  return Object.fromEntries(present) as { [Key in keyof Fields]: Exclude<Fields[Key], undefined> };
 }

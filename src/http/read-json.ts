@@ -10,12 +10,15 @@ export interface BodyRules {
   readonly bytesMax: number;
   /** Create and PATCH answer 422 with `details` for every fault of a body, the others 400 and 413 (protocol section 1.3). */
   readonly refusals: 'detailed' | 'plain';
+  /** What a body of no bytes stands for; without it, it is refused. */
+  readonly whenEmpty?: JsonValue;
 }
 
 /** The parsed body; refuses in the words of the route's family. */
 export async function readJson(exchange: Exchange, rules: BodyRules): Promise<JsonValue> {
   const read = await readBytes(exchange.req, rules.bytesMax, bodyReadDeadlineMs);
   const parsed = read.kind === 'read' ? parseJson(read.bytes) : read;
+  if (parsed.kind === 'empty' && rules.whenEmpty !== undefined) return rules.whenEmpty;
   return parsed.kind === 'json' ? parsed.value : refuse(bodyFailure(parsed.kind, rules));
 }
 

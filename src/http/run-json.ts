@@ -21,7 +21,8 @@ export function runJson({ run, status, attemptCount }: RunView, nowMs: number) {
     triggerFunction: 'trigger',
     relatedRuns: {},
     payload: run.payload,
-    output: run.output ?? undefined,
+    // Null is an output too: that of a task which returns nothing.
+    output: status === 'COMPLETED' ? run.output : undefined,
     error: run.error ?? undefined,
     attemptCount,
   };

@@ -6,6 +6,7 @@ import { type Session, sessionStateOf } from '../domain/session.ts';
 import { awaitRow } from './await-row.ts';
 import { isPendingVersion } from './pending-version.ts';
 import type { Changes, RunObserver, RunStore, SessionAddress, SessionOrders, SessionStore } from './ports.ts';
+import { settled } from './settled.ts';
 import { workflowIdOf } from './workflow-id.ts';
 
 export interface CreateSessionDeps {
@@ -38,7 +39,8 @@ export async function createSession(
   order: CreateSessionOrder,
 ): Promise<Result<CreatedSession>> {
   const workflowId = workflowIdOf(order.environment.name, order.request.externalId, order.requestKey);
-  const found = await settled(deps, await deps.sessions.findByWorkflowId(workflowId));
+  const stored = await deps.sessions.findByWorkflowId(workflowId);
+  const found = stored === null ? null : await settled(deps.sessions, stored);
   const decision = decideCreate(found, order.request, deps.now());
   if (decision.kind === 'refuse') return fail({ code: decision.code });
   if (found !== null && decision.kind === 'reuse') return reuseSession(deps, order, { session: found, decision });
@@ -49,12 +51,6 @@ export async function createSession(
     read: () => deps.sessions.findByWorkflowId(workflowId),
   });
   return answerStarted(deps, order, started);
-}
-
-/** An expiry that only the clock shows is written down before anyone is told of it (V11). */
-async function settled(deps: CreateSessionDeps, session: Session | null): Promise<Session | null> {
-  const isUnsettled = session !== null && session.expiredAt === null && sessionStateOf(session) === 'expired';
-  return isUnsettled ? deps.sessions.settleExpiry(session.id) : session;
 }
 
 function newSession(deps: CreateSessionDeps, { request, requestKey }: CreateSessionOrder): NewSession {

@@ -1,8 +1,12 @@
 /** The interfaces that use cases and activities need; `storage` and `temporal` implement them. */
+import type { AppendOutcome } from '../domain/append.ts';
 import type { NewSession } from '../domain/create-session.ts';
 import type { Environment, EnvironmentId, RunId, SessionId } from '../domain/ids.ts';
+import type { OwnedRuns, Repair } from '../domain/reconcile.ts';
+import type { StoredRecord } from '../domain/record.ts';
 import type { RunError, RunReason, StoredRunStatus } from '../domain/run.ts';
 import type { Session } from '../domain/session.ts';
+import type { StreamPlace } from '../domain/stream.ts';
 import type {
   Claim,
   ClaimOrder,
@@ -37,12 +41,20 @@ export interface SessionChanges {
   readonly expiresAt?: Date;
 }
 
+/** What a PATCH replaces whole; absent fields stay. Null clears. */
+export interface SessionUpdate {
+  readonly tags?: readonly string[];
+  readonly metadata?: JsonObject | null;
+}
+
 export interface SessionStore {
   findByWorkflowId(workflowId: string): Promise<Session | null>;
   findById(environmentId: EnvironmentId, id: SessionId): Promise<Session | null>;
   findByExternalId(environmentId: EnvironmentId, externalId: string): Promise<Session | null>;
   /** The row afterwards, changed or (ended meanwhile) untouched. */
   writeThrough(id: SessionId, changes: SessionChanges): Promise<Session>;
+  /** Under the gate, in every state; the row afterwards. */
+  update(id: SessionId, update: SessionUpdate): Promise<Session>;
   /** Makes an expiry that the clock shows final, before a caller is told of it. */
   settleExpiry(id: SessionId): Promise<Session>;
 }
@@ -73,14 +85,57 @@ export interface RunStore {
   find(environmentId: EnvironmentId, id: RunId): Promise<Run | null>;
   /** Id of a session's first run: what the caller that made the session was answered. */
   findFirstRunId(sessionId: SessionId): Promise<RunId | null>;
+  /** The run after run `runNumber`, and the key of the request that asked for it; null while there is none. */
+  findSuccessor(
+    sessionId: SessionId,
+    runNumber: number,
+  ): Promise<{ readonly id: RunId; readonly requestKey: string | null } | null>;
   /** Null: the run does not exist here. Refused: the attempt must end and not be retried. */
   claim(order: ClaimOrder): Promise<Claim | 'refused' | null>;
+}
+
+export interface RecordToAppend extends StreamPlace {
+  readonly partId: string | null;
+  /** The envelope. */
+  readonly body: string;
+}
+
+export interface AppendAnswer {
+  readonly outcome: AppendOutcome;
+  /** Time of a record that was stored; 0 for the others. */
+  readonly atMs: number;
+  /** See `AppendPlan`. */
+  readonly wakeAfter: number | null;
+}
+
+/** A stream as one moment shows it: a stream that was never written is empty. */
+export interface StreamPage {
+  /** Next seq to be assigned. */
+  readonly next: number;
+  /** The last record that is no command ends a turn, or the session. */
+  readonly settled: boolean;
+  /** In order; the page ends early at its bounds. */
+  readonly records: readonly StoredRecord[];
+}
+
+export interface StreamStore {
+  /**
+   * One transaction. `busy`: nothing was done for this session, because somebody holds its gate.
+   * @param wait for gates that are held; otherwise those sessions are answered `busy`
+   */
+  append(records: readonly RecordToAppend[], wait: boolean): Promise<readonly (AppendAnswer | 'busy')[]>;
+  /** Retained records with seq >= from, from the first retained one on. */
+  read(place: StreamPlace, from: number): Promise<StreamPage>;
+  /** Next seq of each stream, in the same order. */
+  nextSeqs(places: readonly StreamPlace[]): Promise<readonly number[]>;
 }
 
 /** A change of one session's row: in process at once, between processes by one coalesced notification. */
 export interface Changes {
   /** @param workflowId of the session that changed */
   publish(workflowId: string): void;
+  /** Tells other processes only: whoever has told its own in a better way. */
+  announce(workflowId: string): void;
   /** Returns the function that ends the subscription. */
   subscribe(workflowId: string, onChange: () => void): () => void;
 }
@@ -90,13 +145,20 @@ export type SessionAddress = Pick<Session, 'id' | 'workflowId' | 'externalId' | 
   readonly environment: Environment;
 };
 
+export type HandOver = Pick<EndAndContinueOrder, 'runNumber' | 'reason' | 'requestKey' | 'externalDeploymentId'>;
+
 /** Orders go in here. Resolves once Temporal has accepted the order; throws `Unavailable` otherwise. */
 export interface SessionOrders {
   start(order: { environment: Environment; workflowId: string; session: NewSession }): Promise<void>;
   ensure(session: SessionAddress, runNumber: number): Promise<void>;
+  /** A record waits for the successor of that run. */
+  wake(session: SessionAddress, runNumber: number): Promise<void>;
   cancelRun(session: SessionAddress, runId: RunId): Promise<void>;
   close(session: SessionAddress, close: { reason: string | null; callingRunId: RunId | null }): Promise<void>;
+  endAndContinue(session: SessionAddress, handOver: HandOver): Promise<void>;
   reschedule(session: SessionAddress): Promise<void>;
+  expire(session: SessionAddress): Promise<void>;
+  poke(session: SessionAddress): Promise<void>;
 }
 
 /** What Temporal says of a run whose outcome the row does not have yet; null when it cannot say in time. */
@@ -115,4 +177,17 @@ export interface RunObserver {
 /** Named points between two steps where a test can kill or pause this process; `hit` does nothing otherwise. */
 export interface Failpoints {
   hit(name: string): Promise<void>;
+}
+
+/** What the reconciler reads; see `domain/reconcile`. */
+export interface RepairStore {
+  findOverdue(): Promise<readonly Repair[]>;
+  /** Sessions with unfinished runs, in order of their ids, strictly after one. */
+  findUnfinished(after: SessionId | null): Promise<readonly OwnedRuns[]>;
+  findAddress(sessionId: SessionId): Promise<SessionAddress | null>;
+}
+
+export interface OwnerObserver {
+  /** Whether the execution that a gate names as its owner is open. @throws Unavailable when Temporal does not say */
+  isOpen(workflowId: string, owner: string): Promise<boolean>;
 }

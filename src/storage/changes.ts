@@ -45,6 +45,9 @@ export async function openChangeFeed(database: Database, { onProblem }: ChangeFe
       queueMicrotask(() => subscribers.wake(digest));
       if (database.kind === 'postgres') announcer.add(digest);
     },
+    announce(workflowId) {
+      if (database.kind === 'postgres') announcer.add(digestOf(workflowId));
+    },
     subscribe: (workflowId, onChange) => subscribers.add(digestOf(workflowId), onChange),
     subscriberCount: subscribers.count,
     async stop() {

@@ -43,6 +43,13 @@ export function sqlRunStore(db: Database): RunStore {
       const [row] = await db.query<{ id: RunId }>('SELECT id FROM runs WHERE session_id = $1 AND no = 1', [sessionId]);
       return row?.id ?? null;
     },
+    async findSuccessor(sessionId, runNumber) {
+      const [row] = await db.query<{ id: RunId; request_key: string | null }>(
+        'SELECT id, request_key FROM runs WHERE session_id = $1 AND no = $2',
+        [sessionId, runNumber + 1],
+      );
+      return row === undefined ? null : { id: row.id, requestKey: row.request_key };
+    },
     claim: (order) => claimRun(db, order),
   };
 }

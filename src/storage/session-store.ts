@@ -3,7 +3,7 @@ import { isOpen } from '../domain/gate.ts';
 import type { EnvironmentId, RunId, SessionId } from '../domain/ids.ts';
 import type { Session } from '../domain/session.ts';
 import type { JsonObject, TriggerConfig } from '../domain/trigger-config.ts';
-import type { SessionChanges, SessionStore } from '../sessions/ports.ts';
+import type { SessionChanges, SessionStore, SessionUpdate } from '../sessions/ports.ts';
 import type { Database, Sql, SqlRow, SqlValue } from './database.ts';
 import { expireIfPast } from './transitions/end-session.ts';
 import { lockGate, readClock } from './transitions/gate-row.ts';
@@ -45,6 +45,7 @@ export function sqlSessionStore(db: Database): SessionStore {
     findByExternalId: (environmentId: EnvironmentId, externalId: string) =>
       findOne(db, 'WHERE s.environment_id = $1 AND s.external_id = $2', [environmentId, externalId]),
     writeThrough: (id, changes) => db.transaction((sql) => writeThrough(sql, id, changes)),
+    update: (id, update) => db.transaction((sql) => updateSession(sql, id, update)),
     settleExpiry: (id) => db.transaction((sql) => settleExpiry(sql, id)),
   };
 }
@@ -80,6 +81,18 @@ async function applyChanges(sql: Sql, id: SessionId, changes: SessionChanges): P
   if (changes.expiresAt !== undefined) {
     await sql.query('UPDATE gates SET expires_at = $2 WHERE session_id = $1', [id, changes.expiresAt]);
   }
+}
+
+/** Serialised by the gate with every other writer of the row; an ended session can still be labelled. */
+async function updateSession(sql: Sql, id: SessionId, { tags, metadata }: SessionUpdate): Promise<Session> {
+  await lockGate(sql, id);
+  await sql.query(
+    `UPDATE sessions SET tags = coalesce($2, tags), metadata = CASE WHEN $3 THEN $4::json ELSE metadata END,
+       updated_at = clock_timestamp()
+     WHERE id = $1`,
+    [id, tags ?? null, metadata !== undefined, metadata === undefined ? null : JSON.stringify(metadata)],
+  );
+  return readExisting(sql, id);
 }
 
 async function settleExpiry(sql: Sql, id: SessionId): Promise<Session> {

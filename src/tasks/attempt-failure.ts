@@ -26,7 +26,7 @@ export function passingFailure(
  * `AbortRunError`. A failure that the task built for Temporal itself passes as it is.
  */
 export function taskFailure(thrown: unknown): ApplicationFailure {
-  if (thrown instanceof ApplicationFailure) return thrown;
+  if (thrown instanceof ApplicationFailure) return sendable(thrown);
   if (!(thrown instanceof Error)) return toFailure({ type: 'Error', message: textOf(thrown), nonRetryable: false });
   return toFailure({
     type: thrown.name,
@@ -37,7 +37,7 @@ export function taskFailure(thrown: unknown): ApplicationFailure {
   });
 }
 
-/** An object without a prototype, or with a broken one, has no text. */
+/** An object without a prototype, or with a broken one, has no text; an error's name and message may be anything. */
 function textOf(thrown: unknown): string {
   try {
     return String(thrown);
@@ -58,8 +58,8 @@ interface FailureParts {
 function toFailure(parts: FailureParts, causesLeft = errorCausesMax): ApplicationFailure {
   const cause = causesLeft > 0 ? causeOf(parts.cause, causesLeft - 1) : undefined;
   const failure = ApplicationFailure.create({
-    type: cut(parts.type, errorMessageLengthMax),
-    message: cut(parts.message, errorMessageLengthMax),
+    type: cut(textOf(parts.type), errorMessageLengthMax),
+    message: cut(textOf(parts.message), errorMessageLengthMax),
     nonRetryable: parts.nonRetryable,
     ...(parts.nextRetryDelayMs === undefined ? {} : { nextRetryDelay: parts.nextRetryDelayMs }),
     ...(cause === undefined ? {} : { cause }),
@@ -83,5 +83,24 @@ function framesOfTask(stack: string): string {
   return ours < 0 ? stack : lines.slice(0, ours).join('\n');
 }
 
-const cut = (text: string, lengthMax: number): string =>
-  text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
+function cut(text: string, lengthMax: number): string {
+  const short = text.length <= lengthMax ? text : `${text.slice(0, lengthMax - 1)}…`;
+  return short.toWellFormed();
+}
+
+/** Links of a chain that somebody else built, and that may be circular. */
+const linksMax = 20;
+
+/**
+ * Half of a surrogate pair, as a cut through an emoji leaves it, is no UTF-8: the SDK cannot send such a report,
+ * and the attempt would count as lost.
+ */
+function sendable(failure: ApplicationFailure): ApplicationFailure {
+  let link: unknown = failure;
+  for (let links = 0; link instanceof Error && links < linksMax; links += 1) {
+    link.message = link.message.toWellFormed();
+    if (link.stack !== undefined) link.stack = link.stack.toWellFormed();
+    link = link.cause;
+  }
+  return failure;
+}

@@ -1,11 +1,29 @@
 /** What only Temporal knows: whether a run's attempt is with a worker, and whether a task queue has one. */
-import type { Client } from '@temporalio/client';
+import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import proto from '@temporalio/proto';
+import { Unavailable } from '../domain/failure.ts';
 import { describeDeadlineMs, pollersCacheEntriesMax, pollersCacheMs } from '../domain/limits.ts';
-import type { PendingRun, RunObserver } from '../sessions/ports.ts';
+import type { OwnerObserver, PendingRun, RunObserver } from '../sessions/ports.ts';
 import { callTemporal } from './connect.ts';
 
 const { PendingActivityState, TaskQueueType } = proto.temporal.api.enums.v1;
+
+/** For the reconciler: the truth about one execution, or `Unavailable`; never a guess. */
+export function temporalOwnerObserver(client: Client): OwnerObserver {
+  return {
+    async isOpen(workflowId, owner) {
+      try {
+        const { raw, status } = await callTemporal(client, describeDeadlineMs, () =>
+          client.workflow.getHandle(workflowId).describe(),
+        );
+        return status.name === 'RUNNING' && raw.workflowExecutionInfo?.firstRunId === owner;
+      } catch (thrown) {
+        if (thrown instanceof WorkflowNotFoundError) return false;
+        throw thrown instanceof Unavailable ? thrown : new Unavailable('temporal', thrown);
+      }
+    },
+  };
+}
 
 export function temporalRunObserver(client: Client, namespace: string): RunObserver {
   const polled = new Map<string, { served: boolean; until: number }>();

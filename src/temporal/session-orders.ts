@@ -4,10 +4,14 @@ import type { SignalDefinition } from '@temporalio/common';
 import {
   cancelRunSignal,
   closeSignal,
+  endAndContinueSignal,
   ensureSignal,
+  expireSignal,
+  pokeSignal,
   rescheduleSignal,
   type SessionInput,
   sessionWorkflowType,
+  wakeSignal,
 } from '../../workflows/messages.ts';
 import { type AttributedSession, sessionSearchAttributes } from '../../workflows/search-attributes.ts';
 import { sessionSummary } from '../domain/describe-session.ts';
@@ -48,9 +52,13 @@ export function temporalSessionOrders(deps: SessionOrdersDeps): SessionOrders {
         }),
       ),
     ensure: (session, runNumber) => signal(session, signalOf(ensureSignal, { runNumber })),
+    wake: (session, runNumber) => signal(session, signalOf(wakeSignal, { runNumber })),
     cancelRun: (session, runId) => signal(session, signalOf(cancelRunSignal, { runId })),
     close: (session, order) => signal(session, signalOf(closeSignal, order)),
+    endAndContinue: (session, order) => signal(session, signalOf(endAndContinueSignal, order)),
     reschedule: (session) => signal(session, signalOf(rescheduleSignal)),
+    expire: (session) => signal(session, signalOf(expireSignal)),
+    poke: (session) => signal(session, signalOf(pokeSignal)),
   };
 }
 

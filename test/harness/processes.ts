@@ -58,10 +58,17 @@ export async function startProcess(options: ProcessOptions): Promise<PerdureProc
 }
 
 /** Without waiting for anything, for a process that is to fail or to be ended while it starts. */
-export function spawnProcess({ command, environment = {} }: ProcessOptions): SpawnedProcess {
+export function spawnProcess({ command, environment }: ProcessOptions): SpawnedProcess {
+  return spawnProgram([...perdure(), ...command], environment);
+}
+
+/** Another way to run the same: `['npm', 'start']`. */
+export function spawnProgram(
+  [file = '', ...programArguments]: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): SpawnedProcess {
   const folder = mkdtempSync(join(tmpdir(), 'perdure-process-'));
   const dataDir = join(folder, 'data');
-  const [file = '', ...programArguments] = [...perdure(), ...command];
   const child = spawn(file, programArguments, {
     cwd: repository,
     // A group of its own, so that a test can signal it as a terminal does.
@@ -166,16 +173,16 @@ function endings(child: ChildProcess, exited: Promise<ProcessExit>): Pick<Spawne
 }
 
 /**
- * A shell that ends the process, and an embedded Temporal that it may leave behind, once our end of the shell's input
- * closes, even by SIGKILL of us. Returns what calls it off.
+ * A shell that ends the process, its group, and an embedded Temporal that it may leave behind, once our end of the
+ * shell's input closes, even by SIGKILL of us. Returns what calls it off.
  */
 function endWithUs(pid: number, dataDir: string): () => void {
   const script = `
     read -r line
-    kill -TERM "$1" 2>/dev/null && kill -CONT "$1"
+    kill -TERM -- "-$1" 2>/dev/null && kill -CONT -- "-$1"
     tries=0
-    while kill -0 "$1" 2>/dev/null && [ $tries -lt 100 ]; do tries=$((tries + 1)); sleep 0.1; done
-    kill -KILL "$1" 2>/dev/null
+    while kill -0 -- "-$1" 2>/dev/null && [ $tries -lt 100 ]; do tries=$((tries + 1)); sleep 0.1; done
+    kill -KILL -- "-$1" 2>/dev/null
     temporal=$(sed -n 's/.*"pid":\\([0-9]*\\).*/\\1/p' "$2/temporal.json" 2>/dev/null)
     [ -n "$temporal" ] && kill -KILL "$temporal" 2>/dev/null
     rm -rf -- "$2"`;

@@ -27,6 +27,9 @@ const unreachable = () => Promise.reject(new Error(faultText));
 export const refusingUseCases = {
   createSession: unreachable,
   retrieveSession: unreachable,
+  closeSession: unreachable,
+  updateSession: unreachable,
+  endAndContinue: unreachable,
   retrieveRun: unreachable,
   cancelRun: unreachable,
   claimRun: unreachable,

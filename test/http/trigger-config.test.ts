@@ -66,7 +66,7 @@ async function scheduledActivity(externalId: string) {
 
 describe.concurrent('basePayload, tags and idleTimeoutInSeconds', () => {
   test('reach the run and its task', async ({ expect }) => {
-    const basePayload = { chatId: 'c', nested: { list: [1, null, '🙂'] }, __proto__: null };
+    const basePayload = { chatId: 'c', nested: { list: [1, null, '🙂'] } };
     const tags = ['chat:c', 'a', 'b', 'c', 'ünïcode'];
     const { body, runId } = await start('placed', { basePayload, tags, idleTimeoutInSeconds: 77 });
     const payload = { ...basePayload, idleTimeoutInSeconds: 77, sessionId: body.id };
@@ -223,13 +223,13 @@ describe.concurrent('ttl', () => {
 
 describe.concurrent('concurrencyKey, concurrency and externalDeploymentId', () => {
   test.for([
-    ['tenant-1', 'tenant-1'],
-    [42, '42'],
-    ['schlüssel mit raum', 'schl%fcssel%20mit%20raum'],
-    ['x'.repeat(512), 'x'.repeat(64)],
+    ['a name', 'tenant-1', 'tenant-1'],
+    ['a number', 42, '42'],
+    ['a text that is not ASCII', 'schlüssel mit raum', 'schl%fcssel%20mit%20raum'],
+    ['a long text', `${'y'.repeat(448)}${'x'.repeat(64)}`, 'x'.repeat(64)],
   ] as const)(
-    'a key %j makes turns fair, and its run is executed',
-    async ([concurrencyKey, fairnessKey], { expect }) => {
+    '%s as key makes turns fair, and its run is executed',
+    async ([, concurrencyKey, fairnessKey], { expect }) => {
       const { body, externalId, runId } = await start('placed', { concurrencyKey });
       expect(body.triggerConfig.concurrencyKey).toBe(String(concurrencyKey));
       expect(await server.api.runWhen(runId, isCompleted)).toMatchObject({ status: 'COMPLETED' });

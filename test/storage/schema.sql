@@ -38,6 +38,8 @@ CREATE TABLE gates (
   CONSTRAINT gates_pkey PRIMARY KEY (session_id),
   CONSTRAINT gates_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
 ) WITH (fillfactor=50);
+CREATE INDEX gates_expiring ON gates USING btree (expires_at) WHERE ((closed_at IS NULL) AND (expired_at IS NULL));
+CREATE INDEX gates_woken ON gates USING btree (session_id) WHERE ((wake_after = run_no) AND (NOT live) AND (closed_at IS NULL) AND (expired_at IS NULL));
 
 CREATE TABLE outs (
   session_id text NOT NULL,
@@ -118,3 +120,13 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_newest ON sessions USING btree (environment_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX sessions_external_id ON sessions USING btree (environment_id, external_id) WHERE (external_id IS NOT NULL);
+
+CREATE TABLE side_streams (
+  session_id text NOT NULL,
+  stream text NOT NULL,
+  next bigint NOT NULL DEFAULT 0,
+  settled boolean NOT NULL DEFAULT false,
+  trimmed_before bigint NOT NULL DEFAULT 0,
+  CONSTRAINT side_streams_pkey PRIMARY KEY (session_id, stream),
+  CONSTRAINT side_streams_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
+) WITH (fillfactor=50);

@@ -29,6 +29,22 @@ test.each([
   expect(taskFailure(thrown)).toMatchObject({ type: 'Error', message, nonRetryable: false });
 });
 
+test('a name or a message that is no text becomes one', () => {
+  const error = Object.assign(new Error('x'), { message: { code: 7 }, name: undefined });
+  expect(taskFailure(error)).toMatchObject({ type: 'undefined', message: '[object Object]' });
+});
+
+test('half of a surrogate pair, which cannot be sent, is replaced wherever it stands', () => {
+  const half = '\ud83d';
+  const error = new Error(`a${half}b`, { cause: new Error(half) });
+  expect(taskFailure(error)).toMatchObject({ message: 'a\ufffdb', cause: { message: '\ufffd' } });
+  const emoji = taskFailure(new Error('🙂'.repeat(errorMessageLengthMax)));
+  expect(emoji.message.isWellFormed()).toBe(true);
+  const own = ApplicationFailure.create({ message: half, cause: new Error(half) });
+  expect(taskFailure(own)).toMatchObject({ message: '\ufffd', cause: { message: '\ufffd' } });
+  expect(own.stack?.isWellFormed()).toBe(true);
+});
+
 test('long texts are cut', () => {
   const error = new Error('x'.repeat(100_000));
   error.stack = 'y'.repeat(100_000);

@@ -19,8 +19,8 @@ afterAll(async () => {
 /** Whatever it was sent, it runs what its row shows and takes the next orders. */
 async function expectWorking(session: OpenedSession): Promise<void> {
   await untilAtRest(stage.client, session);
-  const { currentRunId } = (await stage.api.create({ externalId: session.externalId, taskIdentifier: 'quick' })).body;
-  await stage.api.runWhen(currentRunId, isCompleted);
+  const { body } = await stage.api.create({ externalId: session.externalId, taskIdentifier: 'quick' });
+  await stage.api.runWhen(body.runId, isCompleted);
   await stage.signal(session, 'close');
   expect(await untilEnded(stage.client, session)).toBe('COMPLETED');
   const { gate, runs } = await stage.rows(session);
@@ -45,7 +45,7 @@ test.each(names)('text that is no order changes no row and fails no task: %s', a
 
 const halfOrders = [
   { what: 'no reason', order: {} },
-  { what: 'a reason of ours that no run has', order: { reason: 'because' } },
+  { what: 'a reason that no run has', order: { reason: 'because' } },
   { what: 'a row of its own', order: { reason: 'manual', sessionId: 'session_of_nobody' } },
   { what: 'an owner of its own', order: { reason: 'manual', owner: { id: 'me', startedAtMs: 0 } } },
   { what: 'a count of its own', order: { reason: 'manual', scheduled: 99 } },

@@ -25,10 +25,16 @@ export interface Execution {
   readonly temporalRunId?: string;
 }
 
-/** Everything that the workflow was sent is answered: no workflow task is scheduled or under way. */
+/** Of an execution whose first workflow task is done. */
+const eventsMin = 4;
+
+/** Everything that the workflow was sent is answered: no workflow task is scheduled or under way, nor is the first yet to be. */
 export async function untilAtRest(client: Client, { workflowId, temporalRunId }: Execution): Promise<void> {
   const handle = client.workflow.getHandle(workflowId, temporalRunId);
-  await until(async () => (await handle.describe()).raw.pendingWorkflowTask == null, `${workflowId} is at rest`);
+  await until(async () => {
+    const { raw, historyLength } = await handle.describe();
+    return raw.pendingWorkflowTask == null && historyLength >= eventsMin;
+  }, `${workflowId} is at rest`);
 }
 
 /** Resolves to how it ended, such as `COMPLETED`. */

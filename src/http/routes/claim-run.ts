@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { parseRunId } from '../../domain/ids.ts';
 import { smallBodyBytesMax } from '../../domain/limits.ts';
 import type { HttpParts } from '../http-parts.ts';
-import { fieldProblems, problemText } from '../problems.ts';
+import { validOrRefuse } from '../problems.ts';
 import { readJson } from '../read-json.ts';
 import { orRefuse, refuse } from '../refusal.ts';
 import { callerOf, pathPart, type Route } from '../route.ts';
@@ -19,13 +19,11 @@ export const claimRunRoute = ({ useCases }: HttpParts): Route => ({
   async answer(exchange) {
     const { environment } = callerOf(exchange);
     const runId = parseRunId(pathPart(exchange, 'run'));
-    const parsed = claimBody.safeParse(await readJson(exchange, { bytesMax: smallBodyBytesMax, refusals: 'plain' }));
-    if (!parsed.success) return refuse({ code: 'body_malformed', message: problemText(fieldProblems(parsed.error)) });
+    const body = await readJson(exchange, { bytesMax: smallBodyBytesMax, refusals: 'plain' });
+    const { attempt } = validOrRefuse(claimBody, body);
     if (runId === null) return refuse({ code: 'run_not_found' });
     exchange.state.runId = runId;
-    const claim = orRefuse(
-      await useCases.claimRun({ environmentId: environment.id, runId, attempt: parsed.data.attempt }),
-    );
+    const claim = orRefuse(await useCases.claimRun({ environmentId: environment.id, runId, attempt }));
     exchange.state.sessionId = claim.sessionId;
     exchange.body = { ...claim, deadlineAt: claim.deadlineAt?.toISOString() ?? null };
   },

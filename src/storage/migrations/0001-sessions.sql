@@ -53,6 +53,9 @@ CREATE TABLE gates (
   expires_at timestamptz(3),
   expired_at timestamptz(3)
 ) WITH (fillfactor = 50);
+-- What the reconciler looks for. In a healthy system the first holds nothing; neither is touched by an append to a live run.
+CREATE INDEX gates_woken ON gates (session_id) WHERE wake_after = run_no AND NOT live AND closed_at IS NULL AND expired_at IS NULL;
+CREATE INDEX gates_expiring ON gates (expires_at) WHERE closed_at IS NULL AND expired_at IS NULL;
 
 -- The `out` stream; its fence names the one attempt that may write.
 CREATE TABLE outs (

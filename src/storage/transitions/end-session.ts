@@ -1,6 +1,6 @@
 /** close and expire: write-once ends of a session, with the records that tell its run and its readers. */
 import { stateOf } from '../../domain/gate.ts';
-import { closeWakePartId, closeWakeText, recordEnvelope, sessionClosedHeaders } from '../../domain/record.ts';
+import { closeWakeId, closeWakeText, recordEnvelope, sessionClosedHeaders } from '../../domain/record.ts';
 import { sessionKey } from '../../domain/session.ts';
 import type { CloseOrder, OwnedSession, TransitionAnswer } from '../../domain/transition.ts';
 import type { Database, Sql } from '../database.ts';
@@ -61,9 +61,10 @@ async function writeWakeRecord(sql: Sql, gate: LockedGate): Promise<void> {
   const text = closeWakeText(sessionKey({ id: gate.sessionId, externalId: gate.externalId }));
   await sql.query(
     `WITH assigned AS (UPDATE gates SET next = next + 1 WHERE session_id = $1 RETURNING next - 1 AS seq)
-     INSERT INTO records (session_id, stream, seq, part_id, from_client, body)
-     SELECT $1, 'in', seq, $2, false, $3 FROM assigned`,
-    [gate.sessionId, closeWakePartId, Buffer.from(recordEnvelope(text, closeWakePartId))],
+     INSERT INTO records (session_id, stream, seq, from_client, body)
+     SELECT $1, 'in', seq, false, $2 FROM assigned`,
+    // No part id: a session ends once, and a client's record may bear any name.
+    [gate.sessionId, Buffer.from(recordEnvelope(text, closeWakeId))],
   );
 }
 

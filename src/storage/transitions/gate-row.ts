@@ -50,6 +50,26 @@ export async function lockGate(sql: Sql, sessionId: SessionId): Promise<LockedGa
   return row === undefined ? null : gateOf(row);
 }
 
+const lockGatesSql = `
+  SELECT g.*, s.external_id, s.task_identifier, e.name AS environment
+  FROM gates g JOIN sessions s ON s.id = g.session_id JOIN environments e ON e.id = s.environment_id
+  WHERE g.session_id = ANY($1)
+  ORDER BY g.session_id
+  FOR NO KEY UPDATE OF g`;
+
+/**
+ * Several gates, locked in the order of session ids: two batches in different orders would deadlock.
+ * @param wait otherwise gates that somebody holds are left out
+ */
+export async function lockGates(
+  sql: Sql,
+  sessionIds: readonly SessionId[],
+  wait: boolean,
+): Promise<ReadonlyMap<SessionId, LockedGate>> {
+  const rows = await sql.query<GateRow>(wait ? lockGatesSql : `${lockGatesSql} SKIP LOCKED`, [sessionIds]);
+  return new Map(rows.map((row) => [row.session_id as SessionId, gateOf(row)]));
+}
+
 /** LOCK(owner) of the design: null means that another workflow owns the session, or none exists. */
 export async function lockOwnGate(sql: Sql, order: OwnedSession): Promise<LockedGate | null> {
   const gate = await lockGate(sql, order.sessionId);

@@ -1,0 +1,141 @@
+/**
+ * `npm start` and `perdure start` as a person at a terminal has them: one folder, started, stopped, killed and
+ * started again. The tests follow each other on that folder.
+ */
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { freePort } from '../harness/free-port.ts';
+import { type SpawnedProcess, spawnProcess, spawnProgram } from '../harness/processes.ts';
+import { temporalCliPath } from '../harness/temporal.ts';
+import { type Family, familyOf, runningProcesses } from './process-tree.ts';
+
+let folder: string;
+let environment: Record<string, string>;
+let running: { readonly server: SpawnedProcess; readonly family: Family } | null = null;
+/** What the first start said and made; null when it has failed. */
+let first: { readonly key: string; readonly sessionId: string } | null = null;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'perdure-start-'));
+  environment = {
+    DATA_DIR: join(folder, 'data'),
+    PORT: String(await freePort()),
+    TEMPORAL_PORT: String(await freePort()),
+    TEMPORAL_UI_PORT: String(await freePort()),
+    TEMPORAL_CLI_PATH: temporalCliPath(),
+    npm_config_update_notifier: 'false',
+  };
+});
+
+/** A test that failed half-way leaves nothing to the next one. */
+afterEach(async () => {
+  const leftover = (await running?.family.alive()) ?? [];
+  for (const { pid } of leftover) process.kill(pid, 'SIGKILL');
+  running = null;
+});
+
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Resolves once the demo task is served, which is the last thing to come up. */
+async function start(server: SpawnedProcess): Promise<Family> {
+  running = { server, family: await familyOf(server.pid) };
+  await server.line(/"msg":"tasks ready/);
+  const family = await familyOf(server.pid);
+  running = { server, family };
+  return family;
+}
+
+/** What is printed after a label. */
+const printed = (server: SpawnedProcess, label: string): string =>
+  server.lines.flatMap((line) => (line.startsWith(`  ${label}  `) ? [line.slice(label.length + 2).trim()] : []))[0] ??
+  '';
+
+/** The printed call as a person pastes it into a shell. */
+async function pasteCurl(server: SpawnedProcess): Promise<{ status: string; body: any }> {
+  const from = server.lines.findIndex((line) => line.trim().startsWith('curl '));
+  const to = server.lines.findIndex((line, index) => index >= from && !line.endsWith('\\'));
+  const command = server.lines.slice(from, to + 1).join('\n');
+  const { stdout } = await promisify(execFile)('sh', ['-c', command.replace('curl ', "curl -w '\\n%{http_code}' ")]);
+  const [body = '', status = ''] = stdout.split('\n');
+  return { status, body: JSON.parse(body) };
+}
+
+const temporalsOnOurPort = () =>
+  runningProcesses().filter(
+    ({ command }) => command.includes(`start-dev`) && command.includes(`--port ${environment['TEMPORAL_PORT']} `),
+  );
+
+test('npm start in an empty folder says where everything is, and a first call that works when pasted', async () => {
+  const server = spawnProgram(['npm', 'start'], environment);
+  const family = await start(server);
+  const commands = family.members.map(({ command }) => command).join('\n');
+  expect(commands).toMatch(/server start-dev/);
+  expect(commands).toMatch(/cli\.js tasks /);
+
+  const api = `http://127.0.0.1:${environment['PORT']}`;
+  expect(printed(server, 'API')).toBe(api);
+  const ui = printed(server, 'Temporal UI');
+  expect(ui).toBe(`http://127.0.0.1:${environment['TEMPORAL_UI_PORT']}`);
+  expect((await fetch(ui)).status).toBe(200);
+  const key = printed(server, 'Secret key');
+  expect(key).toMatch(/^tr_dev_\w{16,}$/);
+
+  const { status, body } = await pasteCurl(server);
+  expect(status).toBe('201');
+  expect(body).toMatchObject({ isCached: false, externalId: 'chat_1', taskIdentifier: 'my-chat' });
+  await server.line(/hello chat_1, this is run 1 \(initial\), attempt 1/);
+  first = { key, sessionId: body.id };
+
+  const second = spawnProcess({
+    command: ['start'],
+    environment: { ...environment, PORT: '0', TEMPORAL_PORT: '0', TEMPORAL_UI_PORT: '0' },
+  });
+  expect(await second.exited).toEqual({ code: 1, signal: null });
+  expect(second.lines.at(-1)).toMatch(/^perdure: Another Perdure \(process \d+\) is already running on the folder /);
+  expect((await fetch(`${api}/readyz`)).status).toBe(200);
+
+  // As a supervisor does it, which knows npm's process alone.
+  server.signal('SIGTERM');
+  expect(await server.exited).toEqual({ code: 0, signal: null });
+  expect(await family.alive()).toEqual([]);
+});
+
+test('the next start finds the session and prints the same key; killed outright, it leaves only a Temporal', async () => {
+  const server = spawnProcess({ command: ['start'], environment });
+  const family = await start(server);
+  expect(printed(server, 'Secret key')).toBe(first?.key);
+  expect(await pasteCurl(server)).toMatchObject({ status: '200', body: { id: first?.sessionId, isCached: true } });
+  await server.kill();
+  // The demo's worker notices; Temporal cannot.
+  await expect
+    .poll(async () => (await family.alive()).map(({ command }) => command), { timeout: 15_000 })
+    .toEqual([expect.stringContaining('start-dev')]);
+  // It stays for the next test, which finds it as the next start of a user would.
+  running = null;
+});
+
+test('the start after that stops the orphaned Temporal and has a new one; Ctrl-C ends all of it', async () => {
+  const [orphan, ...others] = temporalsOnOurPort();
+  expect(others).toEqual([]);
+  const server = spawnProgram(['npm', 'start'], environment);
+  const family = await start(server);
+  expect(server.lines.join('\n')).toContain(
+    `Stopping the Temporal server (process ${orphan?.pid}) that an earlier Perdure left behind`,
+  );
+  const temporals = temporalsOnOurPort();
+  expect(temporals).toHaveLength(1);
+  expect(temporals[0]?.pid).not.toBe(orphan?.pid);
+  expect(await pasteCurl(server)).toMatchObject({ status: '200', body: { id: first?.sessionId, isCached: true } });
+
+  // A terminal sends it to its whole foreground group: npm and the server.
+  process.kill(-server.pid, 'SIGINT');
+  expect(await server.exited).toEqual({ code: 0, signal: null });
+  expect(server.lines.at(-1)).toContain('"msg":"stopped"');
+  expect(await family.alive()).toEqual([]);
+});
