@@ -14,7 +14,8 @@ const suites = readdirSync('test', { recursive: true, encoding: 'utf8' })
 if (suites.length === 0) {
   console.log('No suite compares with a golden file.');
 } else {
-  const command = ['vitest', 'run', '--update', ...suites];
+  // The flag comes last: it takes the word after it for its own value.
+  const command = ['vitest', 'run', ...suites, '--update'];
   const { ok } = await runStep({ name: 'golden', command, live: true, timeoutMinutes: 20 });
   process.exitCode = Number(!ok);
 }

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type Koa from 'koa';
 import type { RequestState } from './route.ts';
-import { requestsPerSocketMax, serverLimits } from './server-limits.ts';
+import { idleLingerMs, requestsPerSocketMax, serverLimits } from './server-limits.ts';
 
 export interface Listener {
   readonly port: number;
@@ -25,7 +25,7 @@ export async function listen(app: Koa<RequestState>, address: { host: string; po
 }
 
 interface Connections {
-  /** Ends those without an answer under way now, the others as soon as theirs has left. */
+  /** Ends those without an answer under way soon, the others soon after theirs has left. */
   drain(): void;
 }
 
@@ -37,6 +37,12 @@ function watchConnections(server: Server): Connections {
   /** Answers under way; null before the first request, which may be on its way: only the grace ends that wait. */
   const unsent = new Map<Socket, number | null>();
   let isDraining = false;
+  const endUnlessUsed = (socket: Socket): void => {
+    const linger = setTimeout(() => {
+      if (unsent.get(socket) === 0) socket.destroySoon();
+    }, idleLingerMs);
+    socket.once('close', () => clearTimeout(linger));
+  };
   server.on('connection', (socket: Socket) => {
     unsent.set(socket, null);
     socket.once('close', () => unsent.delete(socket));
@@ -47,13 +53,13 @@ function watchConnections(server: Server): Connections {
     response.once('close', () => {
       const left = (unsent.get(socket) ?? 1) - 1;
       if (unsent.has(socket)) unsent.set(socket, left);
-      if (isDraining && left === 0) socket.destroySoon();
+      if (isDraining && left === 0) endUnlessUsed(socket);
     });
   });
   return {
     drain() {
       isDraining = true;
-      for (const [socket, count] of unsent) if (count === 0) socket.destroySoon();
+      for (const [socket, count] of unsent) if (count === 0) endUnlessUsed(socket);
     },
   };
 }

@@ -13,6 +13,12 @@ export const serverLimits = {
   maxHeaderSize: 16_384,
 } as const;
 
+/**
+ * Milliseconds for which a closing server still takes a next request on an idle connection: a busy client may have sent
+ * it before it could see the end, and would have to guess whether it was heard.
+ */
+export const idleLingerMs = 500;
+
 /** A client's connections move on now and then, so that load spreads over processes that came later. */
 export const requestsPerSocketMax = 10_000;
 

@@ -9,7 +9,7 @@ export interface CreateLoad {
   readonly created: readonly Created[];
   /** Creates that found nobody listening, by API; they were sent to the next one. */
   readonly refused: ReadonlyMap<string, number>;
-  /** Everything else that a client would call a failure. */
+  /** Everything else that a client would call a failure; a 503 says to ask again, so only a third is one. */
   readonly failures: readonly string[];
   /** Resolves when every create has its answer. */
   stop(): Promise<void>;
@@ -22,6 +22,9 @@ export interface CreateLoadOptions {
   readonly inFlight: number;
 }
 
+/** As the SDK does, under the same request key: on a machine that is far too busy a deadline may pass. */
+const triesMax = 3;
+
 export function startCreateLoad({ urls, secretKey, body, inFlight }: CreateLoadOptions): CreateLoad {
   const created: Created[] = [];
   const failures: string[] = [];
@@ -29,14 +32,19 @@ export function startCreateLoad({ urls, secretKey, body, inFlight }: CreateLoadO
   let sent = 0;
   let isStopping = false;
 
-  async function createAt(url: string, externalId: string): Promise<'answered' | 'refused'> {
+  async function createAt(url: string, externalId: string, tries = 1): Promise<'answered' | 'refused'> {
     try {
       const response = await fetch(`${url}/api/v1/sessions`, {
         method: 'POST',
-        headers: { Authorization: `Bearer ${secretKey}`, 'Content-Type': 'application/json' },
+        headers: {
+          Authorization: `Bearer ${secretKey}`,
+          'Content-Type': 'application/json',
+          'x-trigger-request-idempotency-key': externalId,
+        },
         body: JSON.stringify(body(externalId)),
       });
       const answer = (await response.json()) as Created;
+      if (response.status === 503 && tries < triesMax) return await createAt(url, externalId, tries + 1);
       if (response.status === 201) created.push(answer);
       else failures.push(`${externalId} at ${url}: ${response.status} ${JSON.stringify(answer)}`);
     } catch (thrown) {

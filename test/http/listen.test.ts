@@ -95,6 +95,19 @@ describe('the socket', () => {
     expect(early.received()).toMatch(/Connection: close/i);
   });
 
+  test('a busy client that had no chance to see the end gets one more answer, and is told', async () => {
+    const served = await startEdge();
+    const busy = await openRaw(served.port);
+    busy.send(headOf('GET', '/healthz'));
+    await expect.poll(() => busy.received()).toContain('200 OK');
+    const closed = served.closeGently(5_000);
+    busy.send(headOf('GET', '/healthz'));
+    await closed;
+    await expect.poll(() => busy.isEnded()).toBe(true);
+    expect(busy.received().match(/200 OK/g)).toHaveLength(2);
+    expect(busy.received()).toMatch(/Connection: close/i);
+  });
+
   test('what does not finish within the grace is cut, a connection without a request too', async () => {
     let isReached = false;
     const retrieveSession = () => {

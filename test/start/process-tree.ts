@@ -17,6 +17,10 @@ export function runningProcesses(): RunningProcess[] {
   }));
 }
 
+/** Development servers of Temporal, anybody's. */
+export const temporalServersOn = (port: string): RunningProcess[] =>
+  runningProcesses().filter(({ command }) => command.includes(' start-dev ') && command.includes(` --port ${port} `));
+
 /** Children, their children, and so on. */
 export function descendantsOf(pid: number): RunningProcess[] {
   const all = runningProcesses();

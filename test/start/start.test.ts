@@ -7,11 +7,14 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { freePort } from '../harness/free-port.ts';
 import { type SpawnedProcess, spawnProcess, spawnProgram } from '../harness/processes.ts';
 import { temporalCliPath } from '../harness/temporal.ts';
-import { type Family, familyOf, runningProcesses } from './process-tree.ts';
+import { type Family, familyOf, temporalServersOn } from './process-tree.ts';
+
+/** A first start makes a database, and the first `npm start` of a clone builds; both on a machine that may be busy. */
+vi.setConfig({ testTimeout: 180_000 });
 
 let folder: string;
 let environment: Record<string, string>;
@@ -66,10 +69,7 @@ async function pasteCurl(server: SpawnedProcess): Promise<{ status: string; body
   return { status, body: JSON.parse(body) };
 }
 
-const temporalsOnOurPort = () =>
-  runningProcesses().filter(
-    ({ command }) => command.includes(`start-dev`) && command.includes(`--port ${environment['TEMPORAL_PORT']} `),
-  );
+const temporalsOnOurPort = () => temporalServersOn(environment['TEMPORAL_PORT'] ?? '');
 
 test('npm start in an empty folder says where everything is, and a first call that works when pasted', async () => {
   const server = spawnProgram(['npm', 'start'], environment);

@@ -27,17 +27,15 @@ interface LogLine {
 export interface TaskProcessOptions {
   readonly site: Site;
   readonly server: Pick<TestServer, 'url'>;
-  /** From the repository. Default: the task `steady`. */
-  readonly file?: string;
   readonly environment?: Readonly<Record<string, string>>;
 }
 
-/** Resolves when it takes runs. */
+/** Serves the task `steady`; resolves when it takes runs. */
 export async function startTaskProcess(options: TaskProcessOptions): Promise<TaskProcess> {
-  const { site, server, file = 'test/tasks/programs/steady.ts', environment } = options;
+  const { site, server, environment } = options;
   const { TEMPORAL_ADDRESS = '', TEMPORAL_NAMESPACE = '' } = siteEnvironment(site);
   const started = await startProcess({
-    command: ['tasks', file],
+    command: ['tasks', 'test/tasks/programs/steady.ts'],
     environment: {
       TEMPORAL_ADDRESS,
       TEMPORAL_NAMESPACE,

@@ -49,7 +49,7 @@ test('SessionStatus follows each transition', async () => {
   await stage.own.tell(closed.runId);
   await untilListed(closed, "SessionStatus = 'CLOSED' AND ExecutionStatus = 'Completed'");
 
-  const expired = await openIdle(stage, { expiresAt: new Date(Date.now() + 1_000).toISOString() });
+  const expired = await openIdle(stage, { expiresAt: new Date(Date.now() + 3_000).toISOString() });
   await untilListed(expired, "SessionStatus = 'EXPIRED' AND ExecutionStatus = 'Completed'");
 });
 

@@ -4,9 +4,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type PrivateTemporal, startPrivateTemporalWith } from '../harness/private-temporal.ts';
 import { temporalCliPath } from '../harness/temporal.ts';
+import type { OpenedSession, Stage } from './stage.ts';
+import { type Execution, untilAtRest } from './wait.ts';
 
 /** A session that was created, ran once and is idle has twelve; each signal adds five. */
-export const suggestedEvents = 30;
+const suggestedEvents = 30;
+const pokesMax = 10;
 
 export async function startSuggestingTemporal(): Promise<PrivateTemporal> {
   const folder = await mkdtemp(join(tmpdir(), 'perdure-suggesting-'));
@@ -22,4 +25,18 @@ export async function startSuggestingTemporal(): Promise<PrivateTemporal> {
       await rm(folder, { recursive: true, force: true });
     },
   };
+}
+
+/** Pokes an idle session until it has continued as new and is idle again; answers the execution that it left. */
+export async function outgrow(stage: Stage, session: OpenedSession): Promise<Execution> {
+  const handle = stage.client.workflow.getHandle(session.workflowId);
+  const { runId } = await handle.describe();
+  for (let sent = 0; sent < pokesMax; sent += 1) {
+    await handle.signal('poke');
+    await untilAtRest(stage.client, session);
+    if ((await handle.describe()).runId === runId) continue;
+    await untilAtRest(stage.client, session);
+    return { workflowId: session.workflowId, temporalRunId: runId };
+  }
+  throw new Error(`${session.workflowId} did not continue as new`);
 }

@@ -82,7 +82,8 @@ async function lockPlaces(
   const outs = [...new Set([...mayExpire, ...writing].map(({ sessionId }) => sessionId))];
   const sides = streams.filter(({ stream }) => kindOf(stream) === 'side');
   const places = new Map<string, number>();
-  const keep = (rows: readonly PlaceRow[]): void => rows.forEach((row) => places.set(keyOf(row), row.next));
+  const keep = (rows: readonly PlaceRow[]): void =>
+    rows.forEach(({ session_id: sessionId, stream, next }) => places.set(keyOf({ sessionId, stream }), next));
   if (outs.length > 0) keep(await sql.query<PlaceRow>(lockOutsSql, [outs]));
   if (sides.length > 0) {
     const keys = [sides.map(({ sessionId }) => sessionId), sides.map(({ stream }) => stream)];

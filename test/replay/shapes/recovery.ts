@@ -1,25 +1,13 @@
 /** A history that grew long, and a store that was lost. */
 import type { PrivateTemporal } from '../../harness/private-temporal.ts';
-import { isCompleted, isExecuting, type OpenedSession, type Stage } from '../../workflows/stage.ts';
-import { suggestedEvents } from '../../workflows/suggesting-temporal.ts';
+import { isCompleted, isExecuting, type Stage } from '../../workflows/stage.ts';
+import { outgrow } from '../../workflows/suggesting-temporal.ts';
 import { type Execution, until, untilAtRest, untilEnded } from '../../workflows/wait.ts';
 import { openIdle, runIdOf } from './shape.ts';
 
 export interface RecoveryShape {
   readonly shows: readonly string[];
   drive(stage: Stage, temporal: PrivateTemporal): Promise<Execution>;
-}
-
-/** Signals an idle session until it has continued as new, and no more; answers the execution that it left. */
-async function outgrow(stage: Stage, session: OpenedSession): Promise<Execution> {
-  const handle = stage.client.workflow.getHandle(session.workflowId);
-  const { runId } = await handle.describe();
-  for (let sent = 0; sent < suggestedEvents; sent += 1) {
-    await handle.signal('poke');
-    await untilAtRest(stage.client, session);
-    if ((await handle.describe()).runId !== runId) return { workflowId: session.workflowId, temporalRunId: runId };
-  }
-  throw new Error(`${session.workflowId} did not continue as new`);
 }
 
 export const recoveryShapes = {
