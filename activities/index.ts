@@ -5,6 +5,7 @@
 import { activityInfo } from '@temporalio/activity';
 import type { SessionId } from '../src/domain/ids.ts';
 import type { ReconcileReport } from '../src/domain/reconcile.ts';
+import type { Session } from '../src/domain/session.ts';
 import type {
   CloseOrder,
   ContinueOrder,
@@ -15,7 +16,7 @@ import type {
   SessionView,
   TransitionAnswer,
 } from '../src/domain/transition.ts';
-import type { Changes, Failpoints, RunObserver, Transitions } from '../src/sessions/ports.ts';
+import type { Changes, Failpoints, OnCommitted, RunObserver, Transitions } from '../src/sessions/ports.ts';
 
 export interface ActivityDeps {
   readonly transitions: Transitions;
@@ -48,15 +49,18 @@ export interface Activities {
 export function createActivities(deps: ActivityDeps): Activities {
   const { transitions } = deps;
   const transition =
-    <Order>(name: string, apply: (order: Order) => Promise<TransitionAnswer>) =>
+    <Order>(name: string, apply: (order: Order, onCommitted: OnCommitted) => Promise<TransitionAnswer>) =>
     async (order: Order): Promise<Answer> => {
       await deps.failpoints.hit(`${name}:before`);
-      const answer = await apply(order);
+      let committed: Session | undefined;
+      const answer = await apply(order, (session) => {
+        committed = session;
+      });
       await deps.failpoints.hit(`${name}:after`);
       if (answer.kind === 'gone') return answer;
       // Whoever waits for this row looks at it now; a lost notification only costs a poll tick.
       const { workflowExecution } = activityInfo();
-      if (workflowExecution !== undefined) deps.changes.publish(workflowExecution.workflowId);
+      if (workflowExecution !== undefined) deps.changes.publish(workflowExecution.workflowId, committed);
       return { ...answer, apiUrl: deps.apiUrl, closeGraceSeconds: deps.closeGraceSeconds };
     };
   return {
