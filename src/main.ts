@@ -17,15 +17,20 @@ import { claimRun } from './sessions/claim-run.ts';
 import { closeSession } from './sessions/close-session.ts';
 import { createSession } from './sessions/create-session.ts';
 import { endAndContinue } from './sessions/end-and-continue.ts';
-import { newRunId, newSessionId } from './sessions/new-ids.ts';
+import { listSessions } from './sessions/list-sessions.ts';
+import { newRecordId, newRunId, newSessionId } from './sessions/new-ids.ts';
 import type { Failpoints } from './sessions/ports.ts';
 import { reconcile } from './sessions/reconcile.ts';
 import { retrieveRun } from './sessions/retrieve-run.ts';
 import { retrieveSession } from './sessions/retrieve-session.ts';
 import { updateSession } from './sessions/update-session.ts';
+import { workflowIdOf } from './sessions/workflow-id.ts';
 import { createStopStack, type StopStack } from './stop-stack.ts';
 import { sqlRepairStore } from './storage/find-repairs.ts';
+import { sqlSessionList } from './storage/list-sessions.ts';
+import { sqlStreamStore } from './storage/streams/sql-stream-store.ts';
 import { sqlTransitions } from './storage/transitions/sql-transitions.ts';
+import { openStreams, type Streams } from './streams/streams.ts';
 import { pingTemporal } from './temporal/connect.ts';
 import { keepReconcileSchedule } from './temporal/reconcile-schedule.ts';
 import { temporalOwnerObserver, temporalRunObserver } from './temporal/run-observer.ts';
@@ -106,8 +111,10 @@ async function startApi(parts: Parts): Promise<Entrance> {
   const { config, log } = options;
   const observe = logFacts(log);
   const keys = await openKeys({ config, database: rows.database, observe });
+  const streams = streamsOf(parts);
   const app = httpApp({
     useCases: useCasesOf(parts),
+    streams,
     keys: keys.ring,
     observe,
     probes: probesOf(parts),
@@ -120,6 +127,8 @@ async function startApi(parts: Parts): Promise<Entrance> {
   } finally {
     // The last to start is the first to stop: answers under way wait for what only the worker does.
     stops.push('http', () => listener.close(httpGraceMs), httpGraceMs + 1_000);
+    // Their answers never end by themselves.
+    stops.push('tails', async () => streams.stop(), 1_000);
   }
   return { apiUrl, devKey: keys.devKey };
 }
@@ -152,6 +161,7 @@ function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
   return {
     createSession: (order) => createSession(creating, order),
     retrieveSession: (address) => retrieveSession({ sessions }, address),
+    listSessions: (order) => listSessions({ list: sqlSessionList(rows.database) }, order),
     closeSession: (order) => closeSession({ sessions, orders, changes }, order),
     updateSession: (order) => updateSession({ sessions }, order),
     endAndContinue: (request) => endAndContinue({ sessions, runs, orders, observer, changes }, request),
@@ -159,6 +169,24 @@ function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
     cancelRun: (address) => cancelRun({ sessions, runs, orders, changes }, address),
     claimRun: (order) => claimRun({ runs, failpoints }, order),
   };
+}
+
+function streamsOf({ options, rows, temporal, failpoints }: Parts): Streams {
+  const { log, roles } = options;
+  return openStreams({
+    store: sqlStreamStore(rows.database),
+    sessions: rows.sessions,
+    orders: temporalSessionOrders({ client: temporal.client, hasLocalWorker: roles.sessionWorker }),
+    changes: rows.changes,
+    failpoints,
+    // PGlite has one connection: a second transaction would only wait for it.
+    ...(rows.database.kind === 'pglite' ? { flushes: 1 } : {}),
+    newRecordId,
+    workflowIdOf: (environment, externalId) => workflowIdOf(environment.name, externalId, ''),
+    onWakeUndelivered: (run, error) =>
+      log.warn({ sessionId: run.sessionId, run: run.runNumber, error }, 'a wake is left to the reconciler'),
+    onFault: (error) => log.error({ error }, 'a look at watched streams failed'),
+  });
 }
 
 /** Does nothing without the role. */

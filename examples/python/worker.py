@@ -35,8 +35,9 @@ async def main():
     address, namespace = os.environ.get("TEMPORAL_ADDRESS", "127.0.0.1:7233"), os.environ.get("TEMPORAL_NAMESPACE", "default")
     queue = f"{KEY.split('_')[1]}/task/{TASK}"
     throttle = {"max_heartbeat_throttle_interval": BEAT, "default_heartbeat_throttle_interval": BEAT}
+    polls = worker.PollerBehaviorAutoscaling(initial=1)  # each open poll of a worker that is paused swallows an attempt
     temporal = await client.Client.connect(address, namespace=namespace)
     print(f"tasks ready: {TASK} on {queue}", flush=True)
-    await worker.Worker(temporal, task_queue=queue, activities=[serve], **throttle).run()
+    await worker.Worker(temporal, task_queue=queue, activities=[serve], activity_task_poller_behavior=polls, **throttle).run()
 
 asyncio.run(main())

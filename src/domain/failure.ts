@@ -21,6 +21,13 @@ export type Failure =
   | { readonly code: 'claim_refused' }
   | { readonly code: 'scope_missing' }
   | { readonly code: 'invalid_body'; readonly message: string; readonly details: readonly FieldProblem[] }
+  | { readonly code: 'append_to_closed'; readonly closedReason: string | null }
+  | { readonly code: 'append_to_expired' }
+  | { readonly code: 'record_too_large'; readonly meteredBytes: number }
+  /** It bears a mark that must be taken off, and is nested too deeply for that. */
+  | { readonly code: 'record_too_deep' }
+  | { readonly code: 'appends_crowded' }
+  | { readonly code: 'readers_crowded' }
   | { readonly code: 'unavailable'; readonly part: 'database' | 'temporal' | 'session worker' };
 
 export type Result<Value> =

@@ -29,6 +29,10 @@ export const concurrencyKeyLengthMax = 512;
 export const deploymentIdLengthMax = 256;
 export const closeReasonLengthMax = 256;
 export const handOverReasonLengthMax = 64;
+export const pageSizeDefault = 20;
+export const pageSizeMax = 100;
+/** Values of one filter of the list: each costs a look into an index, three where its states are looked at apart. */
+export const filterValuesMax = 50;
 /** Longer request keys are kept as a digest. */
 export const requestKeyLengthMax = 128;
 
@@ -51,7 +55,7 @@ export const answerDeadlineMs = 10_000;
 /** An order is sent again this often while its outcome is awaited (lifecycle R5). */
 export const resendIntervalMs = 1_000;
 /** A waiter looks at the row at least this often, also when every notification is lost. */
-export const pollFirstMs = 25;
+export const pollFirstMs = 100;
 export const pollMaxMs = 250;
 /** Seconds in the `Retry-After` of a 503. */
 export const retryAfterSeconds = 1;
@@ -67,6 +71,12 @@ export const closeGraceDefaultSeconds = 300;
 
 /** Public tokens minted on create (seed: "Default TTL is 1 hour"). */
 export const publicTokenTtlSeconds = 3_600;
+/** Of tokens that a caller orders without saying, and the longest that it may say (protocol section 8.3). */
+export const publicTokenTtlDefaultSeconds = 900;
+export const publicTokenTtlMaxSeconds = 30 * 24 * 3_600;
+/** One scope holds an action, a type and an id; together they must fit `bearerBytesMax`. */
+export const tokenScopeLengthMax = 512;
+export const tokenScopesMax = 100;
 /** A JWT longer than this is refused unread. */
 export const bearerBytesMax = 8_192;
 
@@ -93,8 +103,9 @@ export const taskShutdownGraceMaxMs = 3_600_000;
 /** Runs that one task worker executes at once per task queue; chats are mostly idle while they wait. */
 export const concurrentRunsDefault = 100;
 export const concurrentRunsMax = 10_000;
-/** Each queue costs a task worker several open polls. */
+/** Each queue costs a task worker an open poll, and more of them while runs are waiting. */
 export const servedQueuesMax = 100;
+export const taskPollsMax = 10;
 /** A connection attempt of a task worker to Temporal, and the pauses between two of them. */
 export const connectTimeoutMs = 10_000;
 export const reconnectFirstMs = 250;

@@ -49,6 +49,16 @@ export const mayAdministerSession = (ids: readonly string[]): readonly ScopeChec
   { action: 'admin', type: 'sessions', ids },
 ];
 
+/** A list filtered by tasks also passes with a scope for each of them; no scope for one session opens it. */
+export function mayListSessions(grant: Grant, taskIdentifiers: readonly string[]): boolean {
+  const mayListAll = permits(grant, [
+    { action: 'read', type: 'sessions', ids: [] },
+    { action: 'read', type: 'tasks', ids: [] },
+  ]);
+  const readsTask = (id: string) => permits(grant, [{ action: 'read', type: 'tasks', ids: [id] }]);
+  return mayListAll || (taskIdentifiers.length > 0 && taskIdentifiers.every(readsTask));
+}
+
 export interface RunScopes {
   readonly runId: string;
   readonly taskIdentifier: string;

@@ -1,7 +1,7 @@
 /** The one place that knows how a failure looks on the wire (protocol sections 1.3 and 3.2). */
 import type { Middleware } from 'koa';
 import { Unavailable } from '../domain/failure.ts';
-import { retryAfterSeconds } from '../domain/limits.ts';
+import { recordMeteredBytesMax, retryAfterSeconds } from '../domain/limits.ts';
 import type { Observe } from '../observe/facts.ts';
 import { type HttpFailure, Refusal } from './refusal.ts';
 import type { Exchange, RequestState } from './route.ts';
@@ -9,7 +9,7 @@ import type { Exchange, RequestState } from './route.ts';
 interface Answer {
   readonly status: number;
   /** Empty text where the protocol wants no body. */
-  readonly body: { readonly error: string; readonly [key: string]: unknown } | '';
+  readonly body: { readonly error: string; readonly [key: string]: unknown } | string;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
@@ -54,6 +54,40 @@ const answers: Answers = {
     body: { error: 'Unauthorized', code: 'unauthorized', param: 'access_token', type: 'authorization' },
   }),
   invalid_body: ({ message, details }) => ({ status: 422, body: { error: message, details } }),
+  append_to_closed: ({ closedReason }) => ({
+    status: 409,
+    body: {
+      ok: false,
+      error: 'Cannot append to a closed session',
+      code: 'session_closed',
+      ...(closedReason === null ? {} : { closedReason }),
+    },
+    headers: neverRetry,
+  }),
+  append_to_expired: () => ({ status: 400, body: { ok: false, error: 'Cannot append to an expired session' } }),
+  append_needs_secret_key: () => ({
+    status: 403,
+    body: { ok: false, error: 'Appending to the out channel requires secret key authentication' },
+  }),
+  record_too_large: ({ meteredBytes }) => ({
+    status: 413,
+    body: {
+      ok: false,
+      error: `Record metered size ${meteredBytes} bytes exceeds the S2 per-record limit of ${recordMeteredBytesMax} bytes. Reduce tool-output size or split into smaller parts.`,
+    },
+  }),
+  record_too_deep: () => ({ status: 400, body: { ok: false, error: 'The record is nested too deeply' } }),
+  appends_crowded: () => ({
+    status: 503,
+    body: { ok: false, error: 'Too many appends are waiting; try again' },
+    headers: { 'Retry-After': String(retryAfterSeconds) },
+  }),
+  readers_crowded: () => ({
+    status: 429,
+    body: { error: 'Too many readers; try again' },
+    headers: { 'Retry-After': String(retryAfterSeconds) },
+  }),
+  invalid_timeout: ({ message }) => ({ status: 400, body: message }),
   unavailable: ({ part }) => ({
     status: 503,
     body: { error: `The ${part} is not available; try again` },
@@ -74,9 +108,14 @@ const answers: Answers = {
     body: method === 'GET' || method === 'HEAD' ? '' : { error: 'Method not allowed' },
     headers: { Allow: allow.join(', ') },
   }),
+  invalid_query: ({ details }) => ({ status: 400, body: { error: 'Query Error', details } }),
   invalid_params: ({ details }) => ({ status: 400, body: { error: 'Params Error', details } }),
   body_too_large: () => ({ status: 413, body: { error: 'Request body too large' } }),
   body_too_slow: () => ({ status: 408, body: { error: 'Request body did not arrive in time' } }),
+  token_order_invalid: ({ message, issues }) => ({
+    status: 400,
+    body: { error: message, ...(issues === undefined ? {} : { issues }) },
+  }),
   body_malformed: ({ message }) => ({ status: 400, body: { error: message } }),
 };
 
@@ -96,7 +135,7 @@ function answerTo({ state }: Exchange, { thrown, observe }: { thrown: unknown; o
   const where = { requestId: state.requestId, route: state.route?.path ?? null, error: thrown };
   if (failure === null) {
     observe({ kind: 'request_failed', ...where });
-    return { status: 500, body: { error: 'Something went wrong' } };
+    return { status: 500, body: state.route?.faultBody ?? { error: 'Something went wrong' } };
   }
   if (failure.code === 'unavailable') observe({ kind: 'part_unavailable', ...where });
   // The table is keyed by the code, so its entry takes just this failure.

@@ -9,12 +9,17 @@ import type { HttpParts } from './http-parts.ts';
 import { observeRequests } from './observe-requests.ts';
 import { refuse } from './refusal.ts';
 import type { RequestState, Route } from './route.ts';
+import { appendRecordRoutes } from './routes/append-record.ts';
 import { cancelRunRoute } from './routes/cancel-run.ts';
 import { claimRunRoute } from './routes/claim-run.ts';
 import { closeSessionRoute } from './routes/close-session.ts';
 import { createSessionRoute } from './routes/create-session.ts';
 import { endAndContinueRoute } from './routes/end-and-continue.ts';
+import { followStreamRoutes } from './routes/follow-stream.ts';
 import { aliveRoute, readyRoute } from './routes/health.ts';
+import { listSessionsRoute } from './routes/list-sessions.ts';
+import { publicTokensRoute } from './routes/public-tokens.ts';
+import { readRecordsRoutes } from './routes/read-records.ts';
 import { retrieveRunRoute } from './routes/retrieve-run.ts';
 import { retrieveSessionRoute } from './routes/retrieve-session.ts';
 import { tokenClaimsRoute } from './routes/token-claims.ts';
@@ -23,14 +28,19 @@ import { finishUnread } from './unread-body.ts';
 
 const routesOf = (parts: HttpParts): readonly Route[] => [
   createSessionRoute(parts),
+  listSessionsRoute(parts),
   retrieveSessionRoute(parts),
   updateSessionRoute(parts),
   closeSessionRoute(parts),
   endAndContinueRoute(parts),
+  ...appendRecordRoutes(parts),
+  ...readRecordsRoutes(parts),
+  ...followStreamRoutes(parts),
   retrieveRunRoute(parts),
   cancelRunRoute(parts),
   claimRunRoute(parts),
   tokenClaimsRoute,
+  publicTokensRoute(parts),
   aliveRoute,
   readyRoute(parts),
 ];

@@ -38,9 +38,11 @@ function watchConnections(server: Server): Connections {
   const unsent = new Map<Socket, number | null>();
   let isDraining = false;
   const endUnlessUsed = (socket: Socket): void => {
-    const linger = setTimeout(() => {
+    const endIfIdle = () => {
       if (unsent.get(socket) === 0) socket.destroySoon();
-    }, idleLingerMs);
+    };
+    // Timers come before sockets are read, immediates after: a late timer must not miss what has arrived meanwhile.
+    const linger = setTimeout(() => setImmediate(endIfIdle), idleLingerMs);
     socket.once('close', () => clearTimeout(linger));
   };
   server.on('connection', (socket: Socket) => {

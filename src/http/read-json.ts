@@ -12,6 +12,8 @@ export interface BodyRules {
   readonly refusals: 'detailed' | 'plain';
   /** What a body of no bytes stands for; without it, it is refused. */
   readonly whenEmpty?: JsonValue;
+  /** Said of every body that is no JSON, in place of what is wrong with it; plain refusals only. */
+  readonly malformed?: string;
 }
 
 /** The parsed body; refuses in the words of the route's family. */
@@ -20,6 +22,13 @@ export async function readJson(exchange: Exchange, rules: BodyRules): Promise<Js
   const parsed = read.kind === 'read' ? parseJson(read.bytes) : read;
   if (parsed.kind === 'empty' && rules.whenEmpty !== undefined) return rules.whenEmpty;
   return parsed.kind === 'json' ? parsed.value : refuse(bodyFailure(parsed.kind, rules));
+}
+
+/** A body that is not parsed, as text; bytes that are no UTF-8 become U+FFFD. */
+export async function readText(exchange: Exchange, bytesMax: number): Promise<string> {
+  const read = await readBytes(exchange.req, bytesMax, bodyReadDeadlineMs);
+  if (read.kind === 'read') return read.bytes.toString('utf8');
+  return refuse(bodyFailure(read.kind, { bytesMax, refusals: 'plain' }));
 }
 
 type BodyFault = 'too large' | 'too slow' | 'cut off' | 'empty' | 'invalid' | 'too deep';
@@ -36,7 +45,8 @@ const faultTexts: Readonly<Record<BodyFault, string>> = {
 function bodyFailure(fault: BodyFault, rules: BodyRules): HttpFailure {
   if (fault === 'too slow') return { code: 'body_too_slow' };
   if (rules.refusals === 'plain') {
-    return fault === 'too large' ? { code: 'body_too_large' } : { code: 'body_malformed', message: faultTexts[fault] };
+    if (fault === 'too large') return { code: 'body_too_large' };
+    return { code: 'body_malformed', message: rules.malformed ?? faultTexts[fault] };
   }
   const tooLarge = fault === 'too large';
   const message = tooLarge ? `Request body exceeds ${rules.bytesMax / 1_024}KB` : faultTexts[fault];

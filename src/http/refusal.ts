@@ -11,9 +11,14 @@ export type HttpFailure =
   | { readonly code: 'not_found'; readonly retry: boolean }
   | { readonly code: 'path_unknown' }
   | { readonly code: 'method_not_allowed'; readonly allow: readonly string[]; readonly method: string }
+  | { readonly code: 'invalid_query'; readonly details: readonly FieldProblem[] }
   | { readonly code: 'invalid_params'; readonly details: readonly FieldProblem[] }
+  | { readonly code: 'append_needs_secret_key' }
+  /** Told as plain text. */
+  | { readonly code: 'invalid_timeout'; readonly message: string }
   | { readonly code: 'body_too_large' }
   | { readonly code: 'body_too_slow' }
+  | { readonly code: 'token_order_invalid'; readonly message: string; readonly issues?: readonly FieldProblem[] }
   /** Bodies of the routes that answer without `details`. */
   | { readonly code: 'body_malformed'; readonly message: string };
 

@@ -28,6 +28,8 @@ export interface Route {
   /** Whether browsers of any origin may call it (protocol section 1.4). */
   readonly crossOrigin: boolean;
   readonly credential: 'none' | 'secret' | 'secret or public';
+  /** What a 500 says, where the protocol has a text of its own. */
+  readonly faultBody?: { readonly ok: false; readonly error: string };
   readonly answer: (exchange: Exchange) => Promise<void>;
 }
 

@@ -2,19 +2,27 @@
 
 import type { Environment } from '../domain/ids.ts';
 import { publicTokenTtlSeconds } from '../domain/limits.ts';
-import { type Session, sessionKey } from '../domain/session.ts';
+import { cursorText, type ListedSession, type SessionPage } from '../domain/list-page.ts';
+import type { Session } from '../domain/session.ts';
 import type { CreatedSession } from '../sessions/create-session.ts';
-import type { KeyRing } from '../tokens/key-ring.ts';
+import { type KeyRing, newestRootKey } from '../tokens/key-ring.ts';
 import { signPublicToken } from '../tokens/sign.ts';
 
 export function sessionJson(session: Session) {
+  return {
+    ...listedSessionJson(session),
+    triggerConfig: session.triggerConfig,
+    currentRunId: session.currentRun.live ? session.currentRun.id : null,
+  };
+}
+
+/** A row of the list has no config and no run. */
+function listedSessionJson(session: ListedSession) {
   return {
     id: session.id,
     externalId: session.externalId,
     type: session.type,
     taskIdentifier: session.taskIdentifier,
-    triggerConfig: session.triggerConfig,
-    currentRunId: session.currentRun.live ? session.currentRun.id : null,
     tags: session.tags,
     metadata: session.metadata,
     closedAt: session.closedAt?.toISOString() ?? null,
@@ -22,6 +30,17 @@ export function sessionJson(session: Session) {
     expiresAt: session.expiresAt?.toISOString() ?? null,
     createdAt: session.createdAt.toISOString(),
     updatedAt: session.updatedAt.toISOString(),
+  };
+}
+
+/** Absent keys, never null, where a page is the last: clients go on until `next` is missing. */
+export function sessionPageJson({ sessions, next, previous }: SessionPage) {
+  return {
+    data: sessions.map(listedSessionJson),
+    pagination: {
+      ...(next === null ? {} : { next: cursorText(next) }),
+      ...(previous === null ? {} : { previous: cursorText(previous) }),
+    },
   };
 }
 
@@ -37,12 +56,9 @@ export function createdSessionJson(created: CreatedSession, publicAccessToken: s
   };
 }
 
-/** A token for this session and nothing else, under the key that its callers use. */
-export async function signSessionToken(keys: KeyRing, environment: Environment, session: Session): Promise<string> {
-  const owner = await keys.owner(environment.id);
-  const rootKey = owner?.keys[0]?.signingKey;
-  if (rootKey === undefined) throw new Error('the environment lost its last key while it was asking');
-  const key = sessionKey(session);
+/** A token for one session and nothing else, under the key that its callers use. */
+export async function signSessionToken(keys: KeyRing, environment: Environment, key: string): Promise<string> {
+  const rootKey = await newestRootKey(keys, environment);
   const scopes = [`read:sessions:${key}`, `write:sessions:${key}`];
   return signPublicToken({ environment, rootKey, scopes, ttlSeconds: publicTokenTtlSeconds });
 }

@@ -5,6 +5,7 @@
  */
 import { Unavailable } from '../domain/failure.ts';
 import { answerDeadlineMs, pollFirstMs, pollMaxMs, resendIntervalMs } from '../domain/limits.ts';
+import type { Session } from '../domain/session.ts';
 import type { Changes } from './ports.ts';
 
 export interface RowWait<Value> {
@@ -13,6 +14,8 @@ export interface RowWait<Value> {
   send(): Promise<void>;
   /** The outcome, or null while the row does not show one. */
   read(): Promise<Value | null>;
+  /** The outcome as a row shows it that this process has just committed: it saves the read. */
+  accept?(committed: Session): Value | null;
   readonly deadlineMs?: number;
 }
 
@@ -50,9 +53,11 @@ async function pollUntil<Value>(wait: RowWait<Value>, bell: Bell, state: WaitSta
       sendAt = Date.now() + resendIntervalMs;
       if (await isDone(wait.send, state)) state.late = new Unavailable('session worker');
     }
-    await bell.heard(Math.min(tickMs, state.deadlineAt - Date.now()));
+    const committed = await bell.heard(Math.min(tickMs, state.deadlineAt - Date.now()));
     tickMs = Math.min(tickMs * 2, pollMaxMs);
     let found: Value | null = null;
+    if (committed?.workflowId === wait.workflowId) found = wait.accept?.(committed) ?? null;
+    if (found !== null) return found;
     await isDone(async () => {
       found = await wait.read();
     }, state);
@@ -74,14 +79,15 @@ async function isDone(step: () => Promise<void>, state: WaitState): Promise<bool
 }
 
 interface Bell {
-  ring(): void;
-  /** Resolves at the next ring, or at once if one came since the last call, or after the time. */
-  heard(timeoutMs: number): Promise<void>;
+  ring(committed?: Session): void;
+  /** Resolves at the next ring, or at once if one came since the last call, or after the time; to the last row rung for. */
+  heard(timeoutMs: number): Promise<Session | null>;
   silence(): void;
 }
 
 function createBell(): Bell {
   let rung = false;
+  let last: Session | null = null;
   let wake: (() => void) | null = null;
   let timer: NodeJS.Timeout | null = null;
   const settle = () => {
@@ -91,7 +97,8 @@ function createBell(): Bell {
     wake = null;
   };
   return {
-    ring() {
+    ring(committed) {
+      last = committed ?? last;
       rung = wake === null;
       settle();
     },
@@ -103,6 +110,7 @@ function createBell(): Bell {
         });
       }
       rung = false;
+      return last;
     },
     silence: settle,
   };

@@ -49,6 +49,7 @@ export async function createSession(
     workflowId,
     send: () => deps.orders.start({ environment: order.environment, workflowId, session }),
     read: () => deps.sessions.findByWorkflowId(workflowId),
+    accept: (committed) => committed,
   });
   return answerStarted(deps, order, started);
 }

@@ -14,3 +14,6 @@ const newBody = (): string => idBody(Date.now(), randomBytes(16));
 export const newSessionId = (): SessionId => sessionIdOf(newBody());
 export const newRunId = (): RunId => runIdOf(newBody());
 export const newEnvironmentId = (): EnvironmentId => environmentIdOf(newBody());
+
+/** Seven characters, as clients' own writers make them: readers tell records of one stream apart by it. */
+export const newRecordId = (): string => randomBytes(6).toString('base64url').slice(0, 7);

@@ -2,6 +2,7 @@
 import type { AppendOutcome } from '../domain/append.ts';
 import type { NewSession } from '../domain/create-session.ts';
 import type { Environment, EnvironmentId, RunId, SessionId } from '../domain/ids.ts';
+import type { ListedSession, PageCursor, PageDirection, SessionFilters } from '../domain/list-page.ts';
 import type { OwnedRuns, Repair } from '../domain/reconcile.ts';
 import type { StoredRecord } from '../domain/record.ts';
 import type { RunError, RunReason, StoredRunStatus } from '../domain/run.ts';
@@ -20,9 +21,12 @@ import type {
 } from '../domain/transition.ts';
 import type { JsonObject, JsonValue, RunOptions, TriggerConfig } from '../domain/trigger-config.ts';
 
+export type OnCommitted = (session: Session) => void;
+
 /** Each method is one transaction under the session's gate, safe to repeat (design: lifecycle). */
 export interface Transitions {
-  create(order: CreateOrder): Promise<TransitionAnswer>;
+  /** @param onCommitted told of the row if this order has made it, once the transaction has committed */
+  create(order: CreateOrder, onCommitted?: OnCommitted): Promise<TransitionAnswer>;
   /** Look at the gate, taking over from an older owner whose workflow was lost. */
   adopt(order: OwnedSession): Promise<TransitionAnswer>;
   look(order: OwnedSession): Promise<TransitionAnswer>;
@@ -57,6 +61,20 @@ export interface SessionStore {
   update(id: SessionId, update: SessionUpdate): Promise<Session>;
   /** Makes an expiry that the clock shows final, before a caller is told of it. */
   settleExpiry(id: SessionId): Promise<Session>;
+}
+
+export interface SessionQuery {
+  readonly environmentId: EnvironmentId;
+  readonly filters: SessionFilters;
+  readonly direction: PageDirection;
+  readonly cursor: PageCursor | null;
+  /** At most one more than a page holds. */
+  readonly limit: number;
+}
+
+export interface SessionList {
+  /** Nearest to the cursor first. */
+  find(query: SessionQuery): Promise<readonly ListedSession[]>;
 }
 
 export interface Run {
@@ -132,12 +150,15 @@ export interface StreamStore {
 
 /** A change of one session's row: in process at once, between processes by one coalesced notification. */
 export interface Changes {
-  /** @param workflowId of the session that changed */
-  publish(workflowId: string): void;
+  /**
+   * @param workflowId of the session that changed
+   * @param committed its row, if the publisher has it: who waits in this process need not read it again
+   */
+  publish(workflowId: string, committed?: Session): void;
   /** Tells other processes only: whoever has told its own in a better way. */
   announce(workflowId: string): void;
   /** Returns the function that ends the subscription. */
-  subscribe(workflowId: string, onChange: () => void): () => void;
+  subscribe(workflowId: string, onChange: (committed?: Session) => void): () => void;
 }
 
 /** A session that exists, as a signal's fallback start needs it. */

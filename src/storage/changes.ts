@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { announcedSessionsMax, announceIntervalMs, notificationBytesMax } from '../domain/limits.ts';
+import type { Session } from '../domain/session.ts';
 import type { Changes } from '../sessions/ports.ts';
 import type { Database, DatabaseProblem } from './database.ts';
 
@@ -40,10 +41,13 @@ export async function openChangeFeed(database: Database, { onProblem }: ChangeFe
     onGap: subscribers.wakeAll,
   });
   return {
-    publish(workflowId) {
+    publish(workflowId, committed) {
       const digest = digestOf(workflowId);
-      queueMicrotask(() => subscribers.wake(digest));
-      if (database.kind === 'postgres') announcer.add(digest);
+      // Whoever ordered this row waits here and is handed it, so nobody else needs waking: should another process
+      // have ordered the same session in that very moment, it finds the row at its next poll tick.
+      const isDelivered = committed !== undefined && subscribers.has(digest);
+      queueMicrotask(() => subscribers.wake(digest, committed));
+      if (database.kind === 'postgres' && !isDelivered) announcer.add(digest);
     },
     announce(workflowId) {
       if (database.kind === 'postgres') announcer.add(digestOf(workflowId));
@@ -62,12 +66,12 @@ const digestOf = (workflowId: string): string =>
 
 function openSubscribers(onThrow: (cause: unknown) => void) {
   /** Values are wrapped: one function may be subscribed twice. */
-  const byDigest = new Map<string, Set<{ readonly onChange: () => void }>>();
+  const byDigest = new Map<string, Set<{ readonly onChange: (committed?: Session) => void }>>();
 
-  function wake(digest: string): void {
+  function wake(digest: string, committed?: Session): void {
     for (const { onChange } of [...(byDigest.get(digest) ?? [])]) {
       try {
-        onChange();
+        onChange(committed);
       } catch (cause) {
         onThrow(cause);
       }
@@ -79,7 +83,8 @@ function openSubscribers(onThrow: (cause: unknown) => void) {
     wakeAll(): void {
       for (const digest of [...byDigest.keys()]) wake(digest);
     },
-    add(digest: string, onChange: () => void): () => void {
+    has: (digest: string): boolean => byDigest.has(digest),
+    add(digest: string, onChange: (committed?: Session) => void): () => void {
       const subscriber = { onChange };
       const subscribersOfDigest = byDigest.get(digest) ?? new Set();
       byDigest.set(digest, subscribersOfDigest.add(subscriber));

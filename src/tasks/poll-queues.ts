@@ -12,6 +12,7 @@ import {
   reconnectFirstMs,
   reconnectMaxMs,
   stopGraceMs,
+  taskPollsMax,
 } from '../domain/limits.ts';
 import { defer } from './deferred.ts';
 import type { TaskLog } from './task-log.ts';
@@ -116,6 +117,9 @@ function createWorker({ settings, activities }: Polling, queue: ServedQueue): Pr
     taskQueue: queue.taskQueue,
     activities: Object.fromEntries(queue.taskIds.map((id) => [id, activities.get(id)])),
     maxConcurrentActivityTaskExecutions: settings.maxConcurrentRuns,
+    // Each open poll of a worker that is paused, or cut off without a word, swallows one attempt of some run: with
+    // the SDK's ten, a run lost all its attempts to a worker that was not there.
+    activityTaskPollerBehavior: { type: 'autoscaling', minimum: 1, initial: 1, maximum: taskPollsMax },
     // Else a beat leaves only every 2.4 s, and a cancellation, which travels in its answer, is as slow.
     maxHeartbeatThrottleInterval: heartbeatIntervalMs,
     defaultHeartbeatThrottleInterval: heartbeatIntervalMs,

@@ -133,15 +133,16 @@ export async function pingTemporal(connection: NativeConnection): Promise<void> 
 }
 
 async function within<Value>(work: Promise<Value>, deadlineMs: number): Promise<Value> {
-  const timeout = new AbortController();
-  const late = sleep(deadlineMs, undefined, { signal: timeout.signal }).then(() => {
-    throw new Unavailable('temporal', new Error(`no answer within ${deadlineMs} ms`));
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => {
+      reject(new Unavailable('temporal', new Error(`no answer within ${deadlineMs} ms`)));
+    }, deadlineMs);
   });
   try {
     return await Promise.race([work, late]);
   } finally {
-    timeout.abort();
-    late.catch(() => undefined);
+    clearTimeout(timer);
     work.catch(() => undefined);
   }
 }

@@ -88,7 +88,6 @@ function startOptions(workflowId: string, session: AttributedSession, input: Ses
     workflowTaskTimeout: workflowTaskTimeoutMs,
     typedSearchAttributes: sessionSearchAttributes(session),
     staticSummary: summary,
-    staticDetails: `Session \`${session.id}\``,
   } as const;
 }
 

@@ -8,7 +8,7 @@ export interface SessionWorkerOptions {
   readonly namespace: string;
   readonly activities: object;
   /** A bundle made at build time, or the entry of the workflow sources. */
-  readonly workflows: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath'>;
+  readonly workflows: Pick<WorkerOptions, 'workflowBundle' | 'workflowsPath' | 'bundlerOptions'>;
   readonly onFailed: (cause: unknown) => void;
 }
 
@@ -31,7 +31,8 @@ export async function startSessionWorker(options: SessionWorkerOptions): Promise
     shutdownForceTime: '10s',
     maxConcurrentWorkflowTaskExecutions: 100,
     maxConcurrentLocalActivityExecutions: 200,
-    maxCachedWorkflows: 2_000,
+    // The SDK looks at all of them in each step: 2,000 cost a create 1.3 ms of processor time, 1,000 half of that.
+    maxCachedWorkflows: 1_000,
     reuseV8Context: true,
   });
   const running = worker.run().catch((thrown: unknown) => options.onFailed(thrown));

@@ -51,6 +51,14 @@ export interface KeyRing {
   owner(environmentId: string, tried?: ReadonlySet<string>): Promise<KeyOwner | null>;
 }
 
+/** What the server signs with for a caller who has just shown one of the environment's keys, or a token under it. */
+export async function newestRootKey(keys: KeyRing, environment: Environment): Promise<CryptoKey> {
+  const owner = await keys.owner(environment.id);
+  const newest = owner?.keys[0]?.signingKey;
+  if (newest === undefined) throw new Error('the environment lost its last key while it was asking');
+  return newest;
+}
+
 export type KeyTrouble =
   /** Once per outage; the keys in memory stay valid. */
   | { readonly kind: 'keys_not_reloaded'; readonly error: unknown }

@@ -22,12 +22,16 @@ export interface PublicTokenOrder {
   readonly rootKey: CryptoKey;
   readonly scopes: readonly string[];
   readonly ttlSeconds: number;
+  /** Seconds since 1970; default: now. */
+  readonly issuedAtSeconds?: number;
+  /** For the SDK's subscriptions to runs; sessions take no notice of it. */
+  readonly realtime?: { readonly skipColumns?: readonly string[] | undefined };
 }
 
 /** No two are alike: `jti` tells apart tokens of one second. */
 export function signPublicToken(order: PublicTokenOrder): Promise<string> {
-  const issuedAtSeconds = Math.floor(Date.now() / 1_000);
-  return new SignJWT({ pub: true, scopes: order.scopes })
+  const { scopes, realtime, issuedAtSeconds = Math.floor(Date.now() / 1_000) } = order;
+  return new SignJWT({ pub: true, scopes, ...(realtime === undefined ? {} : { realtime }) })
     .setProtectedHeader({ alg: tokenAlgorithm })
     .setSubject(order.environment.id)
     .setIssuer(tokenIssuer)

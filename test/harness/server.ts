@@ -106,12 +106,15 @@ function configOf(environment: Record<string, string>): Config {
   throw new Error(read.problems.join('; '));
 }
 
+const workflowEntry = new URL('../../workflows/index.ts', import.meta.url).pathname;
 let bundle: ReturnType<typeof bundleWorkflowCode> | null = null;
 
 /** Once per test process: it takes about a second. */
 function bundledWorkflows(): ReturnType<typeof bundleWorkflowCode> {
   bundle ??= bundleWorkflowCode({
-    workflowsPath: new URL('../../workflows/index.ts', import.meta.url).pathname,
+    workflowsPath: workflowEntry,
+    // As the build does.
+    preloadModules: [workflowEntry],
     logger: silentLogger,
   });
   return bundle;

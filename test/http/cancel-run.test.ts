@@ -21,7 +21,6 @@ describe.concurrent('a cancellation', () => {
         return (stage.watched.signalledAtMs.get(runId) ?? Number.NaN) - askedAtMs;
       }),
     );
-    console.log(latenciesMs);
     expect(Math.max(...latenciesMs)).toBeLessThan(2_000);
   });
 

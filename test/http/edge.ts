@@ -7,6 +7,7 @@ import { httpApp } from '../../src/http/app.ts';
 import type { HttpParts } from '../../src/http/http-parts.ts';
 import { listen } from '../../src/http/listen.ts';
 import type { Fact } from '../../src/observe/facts.ts';
+import type { Streams } from '../../src/streams/streams.ts';
 import { importRootKey, signPublicToken } from '../../src/tokens/sign.ts';
 import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
 
@@ -27,6 +28,7 @@ const unreachable = () => Promise.reject(new Error(faultText));
 export const refusingUseCases = {
   createSession: unreachable,
   retrieveSession: unreachable,
+  listSessions: unreachable,
   closeSession: unreachable,
   updateSession: unreachable,
   endAndContinue: unreachable,
@@ -35,10 +37,23 @@ export const refusingUseCases = {
   claimRun: unreachable,
 };
 
+/** Everything about streams begins with the session. */
+export const refusingStreams: Streams = {
+  locate: unreachable,
+  append: unreachable,
+  read: unreachable,
+  openTail: () => {
+    throw new Error(faultText);
+  },
+  usage: () => ({ tails: 0, watched: 0 }),
+  stop: () => undefined,
+};
+
 export async function startEdge(parts: Partial<HttpParts> = {}): Promise<Edge> {
   const facts: Fact[] = [];
   const app = httpApp({
     useCases: refusingUseCases,
+    streams: refusingStreams,
     keys: ringOf(secretKey),
     probes: {},
     observe: (fact) => void facts.push(fact),

@@ -45,6 +45,8 @@ export function bundleOf(entry: string): Bundle {
   const workflowsPath = fileURLToPath(new URL(entry, import.meta.url));
   return bundleWorkflowCode({
     workflowsPath,
+    // As in production: modules are evaluated once, not once for each session.
+    preloadModules: [workflowsPath],
     workflowInterceptorModules: entry.startsWith('./broken/') ? [workflowsPath] : [],
     logger: new DefaultLogger('ERROR'),
   });

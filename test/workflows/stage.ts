@@ -41,7 +41,9 @@ export const graceSeconds = 1;
 /** @param temporalAddress of a private server; default: the shared one, in a namespace of its own */
 export async function openStage(temporalAddress?: string): Promise<Stage> {
   const site = await openSite(temporalAddress === undefined ? {} : { temporalAddress });
-  const server = await startTestServer({ site, environment: { CLOSE_GRACE_SECONDS: String(graceSeconds) } });
+  // Without the reconciler: what it would repair, a session's workflow must have done by itself.
+  const environment = { CLOSE_GRACE_SECONDS: String(graceSeconds), RECONCILE_SECONDS: '0' };
+  const server = await startTestServer({ site, environment });
   const operator = await connectTo(site.temporalAddress, site.namespace);
   const tasks = await startTestTasks({ site, server });
   const own = await startStageTasks(site, server, operator.connection);

@@ -1,6 +1,7 @@
 import type { CreateRequest } from '../../domain/create-session.ts';
 import { createBodyBytesMax } from '../../domain/limits.ts';
 import { mayCreate, permits } from '../../domain/scope.ts';
+import { sessionKey } from '../../domain/session.ts';
 import { parseCreateBody } from '../create-body.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { readJson } from '../read-json.ts';
@@ -22,11 +23,20 @@ export const createSessionRoute = ({ useCases, keys }: HttpParts): Route => ({
     if (!(await mayCreateThis(useCases, caller, request))) refuse({ code: 'scope_missing' });
 
     const requestKey = requestKeyOf(exchange.get(requestKeyHeader));
-    const created = orRefuse(await useCases.createSession({ environment: caller.environment, request, requestKey }));
+    const { environment } = caller;
+    // The token of a session with an external id names nothing else, so it is signed while the session is made.
+    const [outcome, token] = await Promise.all([
+      useCases.createSession({ environment, request, requestKey }),
+      request.externalId === null ? null : signSessionToken(keys, environment, request.externalId),
+    ]);
+    const created = orRefuse(outcome);
     exchange.state.sessionId = created.session.id;
     exchange.state.runId = created.runId;
     exchange.status = created.isCached ? 200 : 201;
-    exchange.body = createdSessionJson(created, await signSessionToken(keys, caller.environment, created.session));
+    exchange.body = createdSessionJson(
+      created,
+      token ?? (await signSessionToken(keys, environment, sessionKey(created.session))),
+    );
   },
 });
 

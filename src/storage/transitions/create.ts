@@ -2,8 +2,10 @@
 import type { Gate } from '../../domain/gate.ts';
 import type { RunId, SessionId } from '../../domain/ids.ts';
 import type { RunOrder } from '../../domain/run.ts';
+import type { Session } from '../../domain/session.ts';
 import type { CreateOrder, TransitionAnswer } from '../../domain/transition.ts';
 import { runOptions, runPayload } from '../../domain/trigger-config.ts';
+import type { OnCommitted } from '../../sessions/ports.ts';
 import type { Database } from '../database.ts';
 import { adoptSession } from './adopt.ts';
 import { gateView, type LockedGate } from './gate-row.ts';
@@ -15,7 +17,7 @@ const insertSessionSql = `
     INSERT INTO sessions (id, environment_id, workflow_id, external_id, type, task_identifier, trigger_config, tags, metadata, request_key)
     VALUES ($1, $2, $3, $4, $5, $6, $7::json, $8, $9::json, $10)
     ON CONFLICT DO NOTHING
-    RETURNING id
+    RETURNING id, created_at, updated_at
   ), gate AS (
     INSERT INTO gates (session_id, owner, owner_started_at, expires_at) SELECT id, $11, $12, $13 FROM session
   ), out AS (
@@ -24,16 +26,26 @@ const insertSessionSql = `
     INSERT INTO runs (id, session_id, no, environment_id, reason, request_key, task_identifier, payload, options)
     SELECT $14, id, 1, $2, 'initial', $10, $6, $15::json, $16::json FROM session
   )
-  SELECT clock_timestamp() AS now FROM session`;
+  SELECT created_at, updated_at, clock_timestamp() AS now FROM session`;
+
+type InsertedRow = { created_at: Date; updated_at: Date; now: Date };
+
+export interface CreateParts {
+  readonly newRunId: () => RunId;
+  readonly onCommitted?: OnCommitted | undefined;
+}
 
 export async function createSession(
   db: Database,
   order: CreateOrder,
-  newRunId: () => RunId,
+  { newRunId, onCommitted }: CreateParts,
 ): Promise<TransitionAnswer> {
   const run = firstRun(order, newRunId());
-  const [inserted] = await db.query<{ now: Date }>(insertSessionSql, insertValues(order, run));
-  if (inserted !== undefined) return gateView(newGate(order), inserted.now, order.scheduled < 1 ? run : null);
+  const [inserted] = await db.query<InsertedRow>(insertSessionSql, insertValues(order, run));
+  if (inserted !== undefined) {
+    onCommitted?.(insertedSession(order, run, inserted));
+    return gateView(newGate(order), inserted.now, order.scheduled < 1 ? run : null);
+  }
   const [existing] = await db.query<{ id: SessionId }>('SELECT id FROM sessions WHERE workflow_id = $1', [
     order.workflowId,
   ]);
@@ -73,6 +85,31 @@ function insertValues(order: CreateOrder, run: RunOrder) {
     JSON.stringify(run.payload),
     JSON.stringify(run.options),
   ];
+}
+
+/** As a read of the row that this order has just committed would show it. */
+function insertedSession(order: CreateOrder, run: RunOrder, inserted: InsertedRow): Session {
+  const { session, environment } = order;
+  return {
+    id: session.id,
+    environmentId: environment.id,
+    workflowId: order.workflowId,
+    externalId: session.externalId,
+    type: session.type,
+    taskIdentifier: session.taskIdentifier,
+    triggerConfig: session.triggerConfig,
+    tags: session.tags,
+    metadata: session.metadata,
+    requestKey: session.requestKey,
+    createdAt: inserted.created_at,
+    updatedAt: inserted.updated_at,
+    closedAt: null,
+    closedReason: null,
+    expiresAt: session.expiresAtMs === null ? null : new Date(session.expiresAtMs),
+    expiredAt: null,
+    currentRun: { id: run.id, number: run.number, live: true },
+    readAt: inserted.now,
+  };
 }
 
 function newGate(order: CreateOrder): LockedGate {

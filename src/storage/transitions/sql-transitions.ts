@@ -13,7 +13,7 @@ import { lookAtGate } from './look.ts';
 /** @param newRunId an unused id; one that a repeated order does not need is dropped */
 export function sqlTransitions(db: Database, newRunId: () => RunId): Transitions {
   return {
-    create: (order) => createSession(db, order, newRunId),
+    create: (order, onCommitted) => createSession(db, order, { newRunId, onCommitted }),
     adopt: (order) => adoptSession(db, order, newRunId),
     look: (order) => lookAtGate(db, order),
     continueRun: (order) => continueRun(db, order, newRunId),

@@ -1,8 +1,7 @@
 /** The workflow with other ids for the activities of runs. */
 import type { WorkflowInterceptors } from '@temporalio/workflow';
-import { session } from '../../../workflows/session.ts';
 
-export { session };
+export { reconcile, session } from '../../../workflows/index.ts';
 
 export const interceptors = (): WorkflowInterceptors => ({
   outbound: [

@@ -91,4 +91,13 @@ export const operationShapes = {
       return { workflowId };
     },
   },
+  'reconciler-round': {
+    shows: ['local repairSessions', 'WORKFLOW_EXECUTION_COMPLETED'],
+    async drive(stage) {
+      const workflowId = 'reconcile-by-hand';
+      await stage.client.workflow.start('reconcile', { workflowId, taskQueue: 'perdure/sessions' });
+      await untilEnded(stage.client, { workflowId });
+      return { workflowId };
+    },
+  },
 } as const satisfies Record<string, Shape>;

@@ -1,0 +1,38 @@
+import { partIdLengthMax, recordTextBytesMax } from '../../domain/limits.ts';
+import { mayWriteSession, permits } from '../../domain/scope.ts';
+import type { HttpParts } from '../http-parts.ts';
+import { keysOf, streamInPath, streamPaths } from '../named-stream.ts';
+import { readText } from '../read-json.ts';
+import { orRefuse, refuse } from '../refusal.ts';
+import { callerOf, type Exchange, pathPart, type Route } from '../route.ts';
+
+export const appendRecordRoutes = ({ streams }: Pick<HttpParts, 'streams'>): readonly Route[] =>
+  streamPaths.map((path) => ({
+    method: 'POST',
+    path: `${path}/append`,
+    crossOrigin: true,
+    credential: 'secret or public',
+    faultBody: { ok: false, error: 'Something went wrong, please try again.' },
+    async answer(exchange) {
+      const { environment, grant, kind } = callerOf(exchange);
+      const { stream, direction } = streamInPath(exchange);
+      const key = pathPart(exchange, 'session');
+      const partId = partIdOf(exchange);
+      const text = await readText(exchange, recordTextBytesMax);
+      const session = await streams.locate(environment, key);
+      // I8: the scope first, so that a token for another session cannot tell whether this one exists.
+      if (!permits(grant, mayWriteSession(keysOf(key, session)))) return refuse({ code: 'scope_missing' });
+      if (session === null) return refuse({ code: 'resource_not_found' });
+      exchange.state.sessionId = session.id;
+      if (direction === 'out' && kind !== 'secret') return refuse({ code: 'append_needs_secret_key' });
+      const { seq } = orRefuse(await streams.append({ environment, session, stream, text, partId }));
+      exchange.body = { ok: true, seq };
+    },
+  }));
+
+function partIdOf(exchange: Exchange): string | null {
+  const partId = exchange.get('X-Part-Id');
+  if (partId.length <= partIdLengthMax) return partId === '' ? null : partId;
+  const message = `Expected at most ${partIdLengthMax} characters`;
+  return refuse({ code: 'invalid_params', details: [{ code: 'too_big', message, path: ['x-part-id'] }] });
+}

@@ -1,0 +1,78 @@
+import { z } from 'zod';
+import {
+  bearerBytesMax,
+  createBodyBytesMax,
+  publicTokenTtlDefaultSeconds,
+  publicTokenTtlMaxSeconds,
+  tokenScopeLengthMax,
+  tokenScopesMax,
+} from '../../domain/limits.ts';
+import { expirationSeconds } from '../../tokens/expiration-time.ts';
+import { newestRootKey } from '../../tokens/key-ring.ts';
+import { signPublicToken } from '../../tokens/sign.ts';
+import type { HttpParts } from '../http-parts.ts';
+import { fieldProblems } from '../problems.ts';
+import { readJson } from '../read-json.ts';
+import { refuse } from '../refusal.ts';
+import { callerOf, type Exchange, type Route } from '../route.ts';
+import { name, text } from '../session-fields.ts';
+
+const malformed = 'Invalid request body';
+
+const tokenBody = z.object({
+  scopes: z.array(name(tokenScopeLengthMax)).min(1).max(tokenScopesMax),
+  expirationTime: z.union([z.string(), z.number()]).optional(),
+  oneTimeUse: z.literal(false, 'One-time tokens are not supported by this server').optional(),
+  realtime: z.object({ skipColumns: z.array(text(tokenScopeLengthMax)).max(tokenScopesMax).optional() }).optional(),
+});
+
+/** For callers that cannot sign for themselves. A secret key opens its whole environment, so it may grant any scope. */
+export const publicTokensRoute = ({ keys }: HttpParts): Route => ({
+  method: 'POST',
+  path: '/api/v1/auth/public-tokens',
+  crossOrigin: false,
+  credential: 'secret',
+  async answer(exchange) {
+    const { environment } = callerOf(exchange);
+    const order = await readOrder(exchange);
+    const nowSeconds = Math.floor(Date.now() / 1_000);
+    const ttlSeconds = ttlOf(order.expirationTime ?? nowSeconds + publicTokenTtlDefaultSeconds, nowSeconds);
+    const rootKey = await newestRootKey(keys, environment);
+    const { scopes, realtime } = order;
+    const token = await signPublicToken({
+      environment,
+      rootKey,
+      scopes,
+      ttlSeconds,
+      issuedAtSeconds: nowSeconds,
+      ...(realtime === undefined ? {} : { realtime }),
+    });
+    // Signed, and then refused by every route, it would be of no use to anyone.
+    if (token.length > bearerBytesMax) {
+      const message = `The token would be longer than ${bearerBytesMax} bytes`;
+      return refuse({
+        code: 'token_order_invalid',
+        message: malformed,
+        issues: [{ code: 'too_big', message, path: ['scopes'] }],
+      });
+    }
+    exchange.body = { token };
+  },
+});
+
+async function readOrder(exchange: Exchange): Promise<z.infer<typeof tokenBody>> {
+  const body = await readJson(exchange, { bytesMax: createBodyBytesMax, refusals: 'plain', malformed });
+  const parsed = tokenBody.safeParse(body);
+  if (parsed.success) return parsed.data;
+  return refuse({ code: 'token_order_invalid', message: malformed, issues: fieldProblems(parsed.error) });
+}
+
+/** From now on. */
+function ttlOf(expirationTime: string | number, nowSeconds: number): number {
+  const expiresAtSeconds = expirationSeconds(expirationTime, nowSeconds);
+  const refuseTime = (message: string) => refuse({ code: 'token_order_invalid', message });
+  if (expiresAtSeconds === null) return refuseTime('Invalid expiration time');
+  const ttlSeconds = expiresAtSeconds - nowSeconds;
+  if (ttlSeconds <= 0) return refuseTime('Expiration time must be in the future');
+  return ttlSeconds <= publicTokenTtlMaxSeconds ? ttlSeconds : refuseTime('Expiration time cannot exceed 30 days');
+}

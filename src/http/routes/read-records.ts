@@ -1,0 +1,49 @@
+import { Readable } from 'node:stream';
+import { isCommand, recordView } from '../../domain/record.ts';
+import type { StreamPage } from '../../sessions/ports.ts';
+import type { NamedStream, Streams } from '../../streams/streams.ts';
+import type { HttpParts } from '../http-parts.ts';
+import { streamPaths, streamToRead } from '../named-stream.ts';
+import { refuse } from '../refusal.ts';
+import type { Exchange, Route } from '../route.ts';
+
+export const readRecordsRoutes = ({ streams }: Pick<HttpParts, 'streams'>): readonly Route[] =>
+  streamPaths.map((path) => ({
+    method: 'GET',
+    path: `${path}/records`,
+    crossOrigin: true,
+    credential: 'secret or public',
+    async answer(exchange) {
+      const from = firstSeqOf(exchange);
+      const stream = await streamToRead(exchange, streams);
+      const first = await streams.read(stream, from);
+      exchange.body = Readable.from(recordsJson(streams, stream, first), { objectMode: false });
+      exchange.type = 'application/json';
+    },
+  }));
+
+function firstSeqOf({ query }: Exchange): number {
+  const after = query['afterEventId'];
+  if (after === undefined) return 0;
+  if (typeof after === 'string' && /^\d+$/.test(after)) {
+    return Math.min(Number(after), Number.MAX_SAFE_INTEGER - 1) + 1;
+  }
+  const message = 'Expected digits, once';
+  return refuse({ code: 'invalid_query', details: [{ code: 'custom', message, path: ['afterEventId'] }] });
+}
+
+/** Everything up to the end that the first page saw: a run takes the answer for complete. */
+async function* recordsJson(streams: Pick<Streams, 'read'>, stream: NamedStream, first: StreamPage) {
+  let separator = '';
+  yield Buffer.from('{"records":[');
+  for (let page = first; ; ) {
+    const shown = page.records.filter((record) => record.seq < first.next && !isCommand(record));
+    const text = shown.map((record) => JSON.stringify(recordView(record))).join(',');
+    if (text !== '') yield Buffer.from(`${separator}${text}`);
+    if (text !== '') separator = ',';
+    const last = page.records.at(-1);
+    if (last === undefined || last.seq + 1 >= first.next) break;
+    page = await streams.read(stream, last.seq + 1);
+  }
+  yield Buffer.from(']}');
+}

@@ -1,0 +1,180 @@
+/**
+ * A page of the list in one statement. One filter leads: each of its values has an index whose order below
+ * that value is the list's, so `limit` rows are read off its start, and the values' rows are merged. Whatever
+ * else is asked for is tested on the rows as they pass (docs/decisions/0020-list-pages.md has the plans).
+ */
+import type { SessionId } from '../domain/ids.ts';
+import type { ListedSession, SessionStatus } from '../domain/list-page.ts';
+import type { JsonObject } from '../domain/trigger-config.ts';
+import type { SessionList, SessionQuery } from '../sessions/ports.ts';
+import type { Sql, SqlRow, SqlValue } from './database.ts';
+
+export const sqlSessionList = (db: Sql): SessionList => ({
+  async find(query) {
+    const { text, values } = pageStatement(query);
+    const rows = await db.query<ListedRow>(text, values);
+    return rows.slice(0, query.limit).map(listedOf);
+  },
+});
+
+/** In the text, because a plan for a limit that it does not know would sort all that the filter leaves. */
+const limits = [1, 21, 101] as const;
+
+/** For tests of plans. */
+export function pageStatement(query: SessionQuery): { text: string; values: readonly SqlValue[] } {
+  const values: SqlValue[] = [];
+  const bind = (value: SqlValue): string => `$${values.push(value)}`;
+  const limit = limits.find((max) => query.limit <= max);
+  if (limit === undefined) throw new RangeError(`a page of ${query.limit} rows is too large`);
+  const statement: Statement = {
+    query,
+    bind,
+    environment: bind(query.environmentId),
+    order: query.direction === 'older' ? 'DESC' : 'ASC',
+    limit,
+  };
+  const overdue = isExpiredOnly(query.filters.statuses) ? `UNION ALL (${overdueRows(statement)})` : '';
+  const text = `
+    WITH candidates AS (SELECT * FROM (${leadingRows(statement)}) AS led ${overdue}), page AS (
+      SELECT DISTINCT created_at, id FROM candidates ORDER BY ${ordered('candidates', 'id', statement)}
+    )
+    SELECT s.id, s.external_id, s.type, s.task_identifier, s.tags, s.metadata, s.created_at, s.updated_at,
+      g.closed_at, g.closed_reason, g.expires_at
+    FROM page JOIN sessions s ON s.id = page.id JOIN gates g ON g.session_id = page.id
+    ORDER BY ${ordered('page', 'id', statement)}`;
+  return { text, values };
+}
+
+interface Statement {
+  readonly query: SessionQuery;
+  readonly bind: (value: SqlValue) => string;
+  readonly environment: string;
+  readonly order: 'ASC' | 'DESC';
+  readonly limit: number;
+}
+
+const ordered = (table: string, id: string, { order, limit }: Statement): string =>
+  `${table}.created_at ${order}, ${table}.${id} ${order} LIMIT ${limit}`;
+
+/** The narrowest filter leads: an external id is one row, a tag is somebody's, a task or type may be everybody's. */
+function leadingRows(statement: Statement): string {
+  const { query, bind, environment } = statement;
+  const { externalId, tags, taskIdentifiers, types, statuses } = query.filters;
+  if (externalId !== null) return plainRows(statement, [`s.external_id = ${bind(externalId)}`, ...rest('external id')]);
+  if (tags.length > 0) return tagRows(statement, rest('tag'));
+  if (taskIdentifiers.length > 0) return ledBy('task_identifier', taskIdentifiers, rest('task'));
+  if (types.length > 0) return ledBy('type', types, rest('type'));
+  if (statuses.length > 0) return ledBy(null, [], rest('type'));
+  return plainRows(statement, []);
+
+  /** What the leading filter leaves to be tested. States lead together with task and type. */
+  function rest(leader: 'external id' | 'tag' | 'task' | 'type'): string[] {
+    const ranks = ['external id', 'tag', 'task', 'type'];
+    const isBehind = (filter: string) => ranks.indexOf(filter) > ranks.indexOf(leader);
+    return [
+      ...(tags.length > 0 && isBehind('tag') ? [`s.tags && ${bind(tags)}`] : []),
+      ...(taskIdentifiers.length > 0 && isBehind('task') ? [`s.task_identifier = ANY (${bind(taskIdentifiers)})`] : []),
+      ...(types.length > 0 && isBehind('type') ? [`s.type = ANY (${bind(types)})`] : []),
+      ...(statuses.length > 0 && isBehind('task') && isBehind('type')
+        ? [`s.state = ANY (${bind(statesOf(statuses))})`]
+        : []),
+      ...(isActiveWithoutExpired(statuses) ? [notOverdue] : []),
+    ];
+  }
+
+  function ledBy(
+    column: 'task_identifier' | 'type' | null,
+    wanted: readonly string[],
+    tests: readonly string[],
+  ): string {
+    const states = `unnest(${bind(statesOf(statuses))}::text[]) AS wanted_state (value)`;
+    const from = column === null ? states : `unnest(${bind(wanted)}::text[]) AS wanted (value) CROSS JOIN ${states}`;
+    const led = [...(column === null ? [] : [`s.${column} = wanted.value`]), 's.state = wanted_state.value'];
+    return `SELECT led.* FROM ${from} CROSS JOIN LATERAL (${plainRows(statement, [...led, ...tests])}) AS led`;
+  }
+
+  function tagRows({ query: page }: Statement, tests: readonly string[]): string {
+    const conditions = [`t.environment_id = ${environment}`, 't.tag = wanted.value', ...tests];
+    return `
+      SELECT led.* FROM unnest(${bind(page.filters.tags)}::text[]) AS wanted (value) CROSS JOIN LATERAL (
+        SELECT t.created_at, t.session_id AS id FROM session_tags t JOIN sessions s ON s.id = t.session_id
+        WHERE ${[...conditions, ...placed('t', 'session_id', statement)].join(' AND ')}
+        ORDER BY ${ordered('t', 'session_id', statement)}
+      ) AS led`;
+  }
+}
+
+function plainRows(statement: Statement, tests: readonly string[]): string {
+  const conditions = [`s.environment_id = ${statement.environment}`, ...tests, ...placed('s', 'id', statement)];
+  return `SELECT s.created_at, s.id FROM sessions s WHERE ${conditions.join(' AND ')} ORDER BY ${ordered('s', 'id', statement)}`;
+}
+
+/** Expired by the clock, while nobody has marked it: looked up by that, whatever else is asked for. */
+function overdueRows(statement: Statement): string {
+  const { bind, query } = statement;
+  const { externalId, tags, taskIdentifiers, types } = query.filters;
+  return plainRows(statement, [
+    `s.state = 'open' AND s.expires_at <= statement_timestamp()`,
+    ...(externalId === null ? [] : [`s.external_id = ${bind(externalId)}`]),
+    ...(tags.length === 0 ? [] : [`s.tags && ${bind(tags)}`]),
+    ...(taskIdentifiers.length === 0 ? [] : [`s.task_identifier = ANY (${bind(taskIdentifiers)})`]),
+    ...(types.length === 0 ? [] : [`s.type = ANY (${bind(types)})`]),
+  ]);
+}
+
+/** On which side of the cursor, and between which instants. */
+function placed(table: string, id: string, { query, bind }: Statement): string[] {
+  const { cursor, direction, filters } = query;
+  const { createdFromMs, createdToMs } = filters;
+  const beyond = `${direction === 'older' ? '<' : '>'}${cursor?.inclusive === true ? '=' : ''}`;
+  return [
+    ...(cursor === null
+      ? []
+      : [
+          `(${table}.created_at, ${table}.${id}) ${beyond} (${bind(new Date(cursor.createdAtMs))}::timestamptz, ${bind(cursor.id)})`,
+        ]),
+    ...(createdFromMs === null ? [] : [`${table}.created_at >= ${bind(new Date(createdFromMs))}::timestamptz`]),
+    ...(createdToMs === null ? [] : [`${table}.created_at <= ${bind(new Date(createdToMs))}::timestamptz`]),
+  ];
+}
+
+const stateOfStatus: Readonly<Record<SessionStatus, string>> = { ACTIVE: 'open', CLOSED: 'closed', EXPIRED: 'expired' };
+
+/** Without a filter every state is wanted, because the indexes by task and by type begin with it. */
+const statesOf = (statuses: readonly SessionStatus[]): readonly string[] =>
+  statuses.length === 0 ? Object.values(stateOfStatus) : statuses.map((status) => stateOfStatus[status]);
+
+/** A session past its expiry is EXPIRED before anyone has marked it. */
+const notOverdue = `(s.state <> 'open' OR s.expires_at IS NULL OR s.expires_at > statement_timestamp())`;
+const isActiveWithoutExpired = (statuses: readonly SessionStatus[]) =>
+  statuses.includes('ACTIVE') && !statuses.includes('EXPIRED');
+const isExpiredOnly = (statuses: readonly SessionStatus[]) =>
+  statuses.includes('EXPIRED') && !statuses.includes('ACTIVE');
+
+interface ListedRow extends SqlRow {
+  id: string;
+  external_id: string | null;
+  type: string;
+  task_identifier: string;
+  tags: string[];
+  metadata: JsonObject | null;
+  created_at: Date;
+  updated_at: Date;
+  closed_at: Date | null;
+  closed_reason: string | null;
+  expires_at: Date | null;
+}
+
+const listedOf = (row: ListedRow): ListedSession => ({
+  id: row.id as SessionId,
+  externalId: row.external_id,
+  type: row.type,
+  taskIdentifier: row.task_identifier,
+  tags: row.tags,
+  metadata: row.metadata,
+  closedAt: row.closed_at,
+  closedReason: row.closed_reason,
+  expiresAt: row.expires_at,
+  createdAt: row.created_at,
+  updatedAt: row.updated_at,
+});

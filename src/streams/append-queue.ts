@@ -1,0 +1,215 @@
+/**
+ * Group commit: appends that arrive while a transaction is in flight travel together in the next one, for many sessions
+ * at once. A session is in one transaction at a time, so its commits are told in the order of their seqs. A session
+ * whose gate somebody else holds is left to a transaction of its own, and holds up nobody but itself.
+ */
+import { Unavailable } from '../domain/failure.ts';
+import type { SessionId } from '../domain/ids.ts';
+import {
+  appendBytesWaitingMax,
+  appendsWaitingMax,
+  flushBytesMax,
+  flushesMax,
+  flushRecordsMax,
+  waitingFlushesMax,
+} from '../domain/limits.ts';
+import type { AppendAnswer, RecordToAppend, StreamStore } from '../sessions/ports.ts';
+
+export interface QueuedRecord extends RecordToAppend {
+  readonly workflowId: string;
+}
+
+export interface CommittedRecord {
+  readonly record: QueuedRecord;
+  readonly answer: AppendAnswer;
+}
+
+export interface AppendQueue {
+  /** Resolves after the commit; null when too many appends wait already. Throws `Unavailable`. */
+  append(record: QueuedRecord): Promise<AppendAnswer | null>;
+}
+
+export interface AppendQueueOptions {
+  readonly store: Pick<StreamStore, 'append'>;
+  /** Transactions at once: 1 where the database has one connection. */
+  readonly flushes?: number;
+  /** Called after each commit, before its appends are acknowledged, with one session's records in order. Never throws. */
+  readonly onCommitted: (committed: readonly CommittedRecord[]) => void;
+}
+
+interface Pending {
+  readonly record: QueuedRecord;
+  readonly bytes: number;
+  readonly resolve: (answer: AppendAnswer) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+interface SessionQueue {
+  readonly pending: Pending[];
+  /** In a transaction now. */
+  inFlight: boolean;
+  /** Its gate was held when a shared transaction came by. */
+  isHeld: boolean;
+}
+
+interface Flight {
+  readonly sessions: readonly SessionId[];
+  readonly batch: readonly Pending[];
+  readonly wait: boolean;
+}
+
+export function openAppendQueue(options: AppendQueueOptions): AppendQueue {
+  return new GroupCommit(options);
+}
+
+class GroupCommit implements AppendQueue {
+  readonly #options: AppendQueueOptions;
+  readonly #sessions = new Map<SessionId, SessionQueue>();
+  readonly #flying = { shared: 0, alone: 0 };
+  #waiting = 0;
+  #bytes = 0;
+  #isScheduled = false;
+
+  constructor(options: AppendQueueOptions) {
+    this.#options = options;
+  }
+
+  async append(record: QueuedRecord): Promise<AppendAnswer | null> {
+    const bytes = record.body.length;
+    if (this.#waiting >= appendsWaitingMax || this.#bytes + bytes > appendBytesWaitingMax) return null;
+    const answered = new Promise<AppendAnswer>((resolve, reject) => this.#enqueue({ record, bytes, resolve, reject }));
+    this.#schedule();
+    return answered;
+  }
+
+  #enqueue(pending: Pending): void {
+    const { sessionId } = pending.record;
+    const queue = this.#sessions.get(sessionId) ?? { pending: [], inFlight: false, isHeld: false };
+    queue.pending.push(pending);
+    this.#sessions.set(sessionId, queue);
+    this.#waiting += 1;
+    this.#bytes += pending.bytes;
+  }
+
+  /** Appends that were read off their sockets in the same turn leave together. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#launch();
+    });
+  }
+
+  #launch(): void {
+    const flushes = this.#options.flushes ?? flushesMax;
+    while (this.#flying.shared < flushes) {
+      const flight = this.#nextShared();
+      if (flight === null) break;
+      void this.#fly(flight);
+    }
+    for (const [sessionId, queue] of this.#sessions) {
+      if (this.#flying.alone >= waitingFlushesMax) break;
+      if (queue.isHeld && !queue.inFlight) void this.#fly(this.#nextAlone(sessionId, queue));
+    }
+  }
+
+  #nextShared(): Flight | null {
+    const load = new Load();
+    const sessions: SessionId[] = [];
+    for (const [sessionId, queue] of this.#sessions) {
+      if (queue.inFlight || queue.isHeld) continue;
+      if (!load.takes(queue.pending)) break;
+      sessions.push(sessionId);
+    }
+    return sessions.length === 0 ? null : { sessions, batch: load.batch, wait: false };
+  }
+
+  #nextAlone(sessionId: SessionId, queue: SessionQueue): Flight {
+    const load = new Load();
+    load.takes(queue.pending);
+    return { sessions: [sessionId], batch: load.batch, wait: true };
+  }
+
+  async #fly(flight: Flight): Promise<void> {
+    const lane = flight.wait ? 'alone' : 'shared';
+    this.#flying[lane] += 1;
+    for (const sessionId of flight.sessions) this.#queueOf(sessionId).inFlight = true;
+    try {
+      const records = flight.batch.map(({ record }) => record);
+      this.#land(flight, await this.#options.store.append(records, flight.wait));
+    } catch (error) {
+      for (const pending of flight.batch) {
+        this.#forget(pending);
+        pending.reject(error);
+      }
+      for (const sessionId of flight.sessions) this.#queueOf(sessionId).isHeld = false;
+    } finally {
+      this.#flying[lane] -= 1;
+      this.#rest(flight.sessions);
+      this.#schedule();
+    }
+  }
+
+  #land(flight: Flight, answers: readonly (AppendAnswer | 'busy')[]): void {
+    const committed = new Map<SessionId, { pending: Pending; answer: AppendAnswer }[]>();
+    flight.batch.forEach((pending, index) => {
+      const answer = answers[index] ?? 'busy';
+      const { sessionId } = pending.record;
+      this.#queueOf(sessionId).isHeld = answer === 'busy';
+      if (answer === 'busy') return;
+      const ofSession = committed.get(sessionId) ?? [];
+      ofSession.push({ pending, answer });
+      committed.set(sessionId, ofSession);
+    });
+    for (const ofSession of committed.values()) {
+      for (const { pending } of ofSession) this.#forget(pending);
+      this.#options.onCommitted(ofSession.map(({ pending, answer }) => ({ record: pending.record, answer })));
+      for (const { pending, answer } of ofSession) pending.resolve(answer);
+    }
+  }
+
+  /** Arrivals of a session keep their order, so what is done is always its head. */
+  #forget(pending: Pending): void {
+    const { pending: queued } = this.#queueOf(pending.record.sessionId);
+    const index = queued.indexOf(pending);
+    if (index < 0) return;
+    queued.splice(index, 1);
+    this.#waiting -= 1;
+    this.#bytes -= pending.bytes;
+  }
+
+  /** To the end of the line: no busy session keeps others from their turn. */
+  #rest(sessions: readonly SessionId[]): void {
+    for (const sessionId of sessions) {
+      const queue = this.#queueOf(sessionId);
+      queue.inFlight = false;
+      this.#sessions.delete(sessionId);
+      if (queue.pending.length > 0) this.#sessions.set(sessionId, queue);
+    }
+  }
+
+  #queueOf(sessionId: SessionId): SessionQueue {
+    const queue = this.#sessions.get(sessionId);
+    if (queue === undefined) throw new Unavailable('database', new Error(`no append of ${sessionId} waits`));
+    return queue;
+  }
+}
+
+/** What one transaction carries. */
+class Load {
+  readonly batch: Pending[] = [];
+  #bytes = 0;
+
+  /** The head of a session's queue, as far as it fits; the first record always does. False: nothing did. */
+  takes(pending: readonly Pending[]): boolean {
+    const before = this.batch.length;
+    for (const arrival of pending) {
+      const isFull = this.batch.length >= flushRecordsMax || this.#bytes + arrival.bytes > flushBytesMax;
+      if (isFull && this.batch.length > 0) break;
+      this.batch.push(arrival);
+      this.#bytes += arrival.bytes;
+    }
+    return this.batch.length > before;
+  }
+}

@@ -1,0 +1,168 @@
+/** What `http` does with streams: append, read, follow. One per process. */
+import { fail, type Result, succeed } from '../domain/failure.ts';
+import type { Environment } from '../domain/ids.ts';
+import { tailsMax, tailsPerStreamMax } from '../domain/limits.ts';
+import type { StoredRecord } from '../domain/record.ts';
+import { sessionKey } from '../domain/session.ts';
+import type { StreamName, StreamPlace } from '../domain/stream.ts';
+import type { Changes, Failpoints, SessionOrders, SessionStore, StreamPage, StreamStore } from '../sessions/ports.ts';
+import { type CommittedRecord, openAppendQueue } from './append-queue.ts';
+import { type AppendOrder, appendRecord } from './append-record.ts';
+import { awaitSession } from './await-session.ts';
+import { type LocatedSession, type LocateSession, sessionLocator } from './locate-session.ts';
+import { StreamHub } from './stream-hub.ts';
+import { Tail, type TailEnd, type TailSink } from './tail.ts';
+import { type DeadRun, runWaker } from './wake-runs.ts';
+
+/** A stream as a path names it. Before its session exists, an external id names an empty stream. */
+export interface NamedStream {
+  readonly environment: Environment;
+  readonly key: string;
+  /** Null before it exists. */
+  readonly session: LocatedSession | null;
+  readonly stream: StreamName;
+}
+
+export interface TailOrder {
+  readonly from: number;
+  /** Seq before which the tail ends; null follows the stream. */
+  readonly until: number | null;
+  readonly timeoutMs: number;
+}
+
+/** A place among the readers, taken: `follow` gives it back when it ends. */
+export interface OpenTail {
+  follow(sink: TailSink): Promise<TailEnd>;
+  end(reason: TailEnd): void;
+}
+
+export interface Streams {
+  readonly locate: LocateSession;
+  append(order: AppendOrder): Promise<Result<{ readonly seq: number }>>;
+  /** A consistent page from `from` on. */
+  read(stream: Pick<NamedStream, 'session' | 'stream'>, from: number): Promise<StreamPage>;
+  openTail(stream: NamedStream, order: TailOrder): Result<OpenTail>;
+  /** Readers, and streams that are watched for them. For leak checks. */
+  usage(): { readonly tails: number; readonly watched: number };
+  /** Ends every tail and takes no more. */
+  stop(): void;
+}
+
+export interface StreamsDeps {
+  readonly store: StreamStore;
+  readonly sessions: Pick<SessionStore, 'findById' | 'findByExternalId'>;
+  readonly orders: Pick<SessionOrders, 'wake'>;
+  readonly changes: Changes;
+  readonly failpoints: Failpoints;
+  /** Transactions of appends at once. Default: as many as a pool of connections bears. */
+  readonly flushes?: number;
+  /** Id for the envelope of a record that came without one. */
+  readonly newRecordId: () => string;
+  readonly workflowIdOf: (environment: Environment, externalId: string) => string;
+  readonly onWakeUndelivered: (run: DeadRun, cause: unknown) => void;
+  readonly onFault: (cause: unknown) => void;
+}
+
+const emptyPage: StreamPage = { next: 0, settled: false, records: [] };
+
+export function openStreams(deps: StreamsDeps): Streams {
+  const hub = new StreamHub(deps);
+  const locate = sessionLocator(deps.sessions);
+  const queue = openAppendQueue({
+    store: deps.store,
+    ...(deps.flushes === undefined ? {} : { flushes: deps.flushes }),
+    onCommitted: (committed) => tellReaders({ hub, changes: deps.changes }, committed),
+  });
+  const appending = { queue, waker: runWaker({ ...deps, onUndelivered: deps.onWakeUndelivered }), ...deps };
+  const tails = new TailRegister();
+
+  function openTail(stream: NamedStream, order: TailOrder): Result<OpenTail> {
+    const locating = { locate, changes: deps.changes, workflowId: deps.workflowIdOf(stream.environment, stream.key) };
+    let tail: Tail | null = null;
+    const release = tails.admit(registerKey(stream), (reason) => tail?.end(reason));
+    if (release === null) return fail({ code: 'readers_crowded' });
+    let isOver: TailEnd | null = null;
+    return succeed({
+      async follow(sink) {
+        const watched = async (left: AbortSignal) =>
+          placeOf(stream.session ?? (await awaitSession(locating, stream, left)), stream.stream);
+        tail = new Tail({ store: deps.store, hub }, { ...order, sink, stream: watched });
+        if (isOver !== null) tail.end(isOver);
+        try {
+          return await tail.run();
+        } finally {
+          release();
+        }
+      },
+      end(reason) {
+        isOver = reason;
+        tail?.end(reason);
+        if (tail === null) release();
+      },
+    });
+  }
+
+  return {
+    locate,
+    append: (order) => appendRecord(appending, order),
+    read: async ({ session, stream }, from) =>
+      session === null ? emptyPage : deps.store.read({ sessionId: session.id, stream }, from),
+    openTail,
+    usage: () => ({ tails: tails.count, watched: hub.watchedCount }),
+    stop: () => tails.stop(),
+  };
+}
+
+const placeOf = ({ id, workflowId }: LocatedSession, stream: StreamName) => ({ sessionId: id, workflowId, stream });
+
+/** The same before and after the session exists, and by either form of its key. */
+const registerKey = ({ environment, key, session, stream }: NamedStream): string =>
+  `${environment.id}/${session === null ? key : sessionKey(session)}/${stream}`;
+
+/** Readers here get the records themselves, other processes a hint. An expiry wrote records that are not at hand. */
+function tellReaders(
+  { hub, changes }: { hub: StreamHub; changes: Pick<Changes, 'publish' | 'announce'> },
+  committed: readonly CommittedRecord[],
+): void {
+  const stored = new Map<StreamName, { place: StreamPlace; records: StoredRecord[] }>();
+  for (const { record, answer } of committed) {
+    if (answer.outcome.kind === 'expired') changes.publish(record.workflowId);
+    if (answer.outcome.kind !== 'stored') continue;
+    const ofStream = stored.get(record.stream) ?? { place: record, records: [] };
+    ofStream.records.push({ seq: answer.outcome.seq, atMs: answer.atMs, headers: [], body: record.body });
+    stored.set(record.stream, ofStream);
+  }
+  for (const { place, records } of stored.values()) hub.handOver(place, records);
+  const [first] = committed;
+  if (stored.size > 0 && first !== undefined) changes.announce(first.record.workflowId);
+}
+
+/** Counts readers against their bounds, and reaches all of them when the process stops. */
+class TailRegister {
+  readonly #enders = new Set<(reason: TailEnd) => void>();
+  readonly #counts = new Map<string, number>();
+  #isStopped = false;
+
+  get count(): number {
+    return this.#enders.size;
+  }
+
+  /** The function that gives the place back, once; null when there is none. */
+  admit(key: string, end: (reason: TailEnd) => void): (() => void) | null {
+    const count = this.#counts.get(key) ?? 0;
+    if (this.#isStopped || count >= tailsPerStreamMax || this.#enders.size >= tailsMax) return null;
+    this.#enders.add(end);
+    this.#counts.set(key, count + 1);
+    return () => {
+      if (!this.#enders.delete(end)) return;
+      const left = (this.#counts.get(key) ?? 1) - 1;
+      if (left === 0) this.#counts.delete(key);
+      else this.#counts.set(key, left);
+    };
+  }
+
+  stop(): void {
+    this.#isStopped = true;
+    for (const end of [...this.#enders]) end('stopped');
+  }
+}
