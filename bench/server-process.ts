@@ -72,6 +72,8 @@ function environmentOf({ temporalAddress, namespace, databaseUrl }: ServerProces
     TEMPORAL_NAMESPACE: namespace,
     ENCRYPTION_KEY: randomBytes(32).toString('hex'),
     LOG_FORMAT: 'json',
+    // Rows that were put there in bulk have no workflow, and it would start one for each of them.
+    RECONCILE_SECONDS: '0',
     ...(databaseUrl === null ? {} : { DATABASE_URL: databaseUrl }),
   };
 }

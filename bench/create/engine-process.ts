@@ -3,12 +3,12 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { StopStack } from '../../src/stop-stack.ts';
-import type { Slot } from '../closed-loop.ts';
-import type { EngineAnswer, EngineOrder } from './engine-program.ts';
+import type { EngineAnswer, EngineOrder, MeasuredEngine } from './engine-program.ts';
 
 export interface EngineProcess {
+  readonly pid: number;
   /** One at a time. */
-  measure(order: EngineOrder): Promise<Slot>;
+  measure(order: EngineOrder): Promise<MeasuredEngine>;
 }
 
 const program = fileURLToPath(new URL('./engine-program.ts', import.meta.url));
@@ -41,11 +41,12 @@ export async function startEngineProcess(
   };
   await answer();
   return {
+    pid: child.pid ?? 0,
     async measure(order) {
       child.send(order);
       const measured = await answer();
       if (measured.kind !== 'measured') throw new Error('the process that measures the engine answered out of turn');
-      return measured.slot;
+      return measured;
     },
   };
 }

@@ -14,7 +14,13 @@ import { closedLoop, type Load, type Slot } from '../closed-loop.ts';
 
 export type EngineContender = 'floor' | 'update-with-start';
 export type EngineOrder = Load & { readonly contender: EngineContender };
-export type EngineAnswer = { readonly kind: 'ready' } | { readonly kind: 'measured'; readonly slot: Slot };
+export interface MeasuredEngine {
+  readonly kind: 'measured';
+  readonly slot: Slot;
+  /** Of its last call. */
+  readonly workflowId: string;
+}
+export type EngineAnswer = { readonly kind: 'ready' } | MeasuredEngine;
 export interface EngineActivities {
   touch(key: string): Promise<void>;
 }
@@ -51,8 +57,7 @@ const startOptions = (workflowId: string) =>
   ({ workflowId, taskQueue, args: [workflowId] as [string], workflowTaskTimeout: workflowTaskTimeoutMs }) as const;
 
 /** From the call until the local activity is called. */
-async function floor(): Promise<number> {
-  const key = `floor/${randomUUID()}`;
+async function floor(key: string): Promise<number> {
   const called = new Promise<number>((resolve) => waiting.set(key, resolve));
   const startedAtMs = performance.now();
   const [calledAtMs] = await Promise.all([
@@ -63,8 +68,7 @@ async function floor(): Promise<number> {
 }
 
 /** From the call until its answer. */
-async function updateWithStart(): Promise<number> {
-  const key = `updated/${randomUUID()}`;
+async function updateWithStart(key: string): Promise<number> {
   const startedAtMs = performance.now();
   await client.workflow.executeUpdateWithStart('touch', {
     startWorkflowOperation: new WithStartWorkflowOperation('updated', {
@@ -75,7 +79,7 @@ async function updateWithStart(): Promise<number> {
   return performance.now() - startedAtMs;
 }
 
-const contenders: Readonly<Record<EngineContender, () => Promise<number>>> = {
+const contenders: Readonly<Record<EngineContender, (key: string) => Promise<number>>> = {
   floor,
   'update-with-start': updateWithStart,
 };
@@ -83,7 +87,12 @@ const contenders: Readonly<Record<EngineContender, () => Promise<number>>> = {
 const say = (answer: EngineAnswer) => void process.send?.(answer);
 
 async function measure({ contender, ...load }: EngineOrder): Promise<void> {
-  say({ kind: 'measured', slot: await closedLoop(load, contenders[contender]) });
+  let workflowId = '';
+  const slot = await closedLoop(load, () => {
+    workflowId = `${contender}/${randomUUID()}`;
+    return contenders[contender](workflowId);
+  });
+  say({ kind: 'measured', slot, workflowId });
 }
 
 process.on('message', (order: EngineOrder) => void measure(order));

@@ -56,52 +56,85 @@ interface Statement {
 const ordered = (table: string, id: string, { order, limit }: Statement): string =>
   `${table}.created_at ${order}, ${table}.${id} ${order} LIMIT ${limit}`;
 
-/** The narrowest filter leads: an external id is one row, a tag is somebody's, a task or type may be everybody's. */
-function leadingRows(statement: Statement): string {
-  const { query, bind, environment } = statement;
+type FilterName = 'externalId' | 'tags' | 'taskIdentifiers' | 'types' | 'statuses';
+
+interface GivenFilter {
+  readonly name: FilterName;
+  /** Its condition on a row `s`. */
+  readonly test: () => string;
+}
+
+/** The narrowest first: an external id is one row, a tag is somebody's, a task or type may be everybody's. */
+function givenFilters({ query, bind }: Statement): readonly GivenFilter[] {
   const { externalId, tags, taskIdentifiers, types, statuses } = query.filters;
-  if (externalId !== null) return plainRows(statement, [`s.external_id = ${bind(externalId)}`, ...rest('external id')]);
-  if (tags.length > 0) return tagRows(statement, rest('tag'));
-  if (taskIdentifiers.length > 0) return ledBy('task_identifier', taskIdentifiers, rest('task'));
-  if (types.length > 0) return ledBy('type', types, rest('type'));
-  if (statuses.length > 0) return ledBy(null, [], rest('type'));
-  return plainRows(statement, []);
+  const filters: (GivenFilter & { isGiven: boolean })[] = [
+    { name: 'externalId', isGiven: externalId !== null, test: () => `s.external_id = ${bind(externalId)}` },
+    { name: 'tags', isGiven: tags.length > 0, test: () => `s.tags && ${bind(tags)}` },
+    {
+      name: 'taskIdentifiers',
+      isGiven: taskIdentifiers.length > 0,
+      test: () => `s.task_identifier = ANY (${bind(taskIdentifiers)})`,
+    },
+    { name: 'types', isGiven: types.length > 0, test: () => `s.type = ANY (${bind(types)})` },
+    { name: 'statuses', isGiven: statuses.length > 0, test: () => `s.state = ANY (${bind(statesOf(statuses))})` },
+  ];
+  return filters.filter(({ isGiven }) => isGiven);
+}
 
-  /** What the leading filter leaves to be tested. States lead together with task and type. */
-  function rest(leader: 'external id' | 'tag' | 'task' | 'type'): string[] {
-    const ranks = ['external id', 'tag', 'task', 'type'];
-    const isBehind = (filter: string) => ranks.indexOf(filter) > ranks.indexOf(leader);
-    return [
-      ...(tags.length > 0 && isBehind('tag') ? [`s.tags && ${bind(tags)}`] : []),
-      ...(taskIdentifiers.length > 0 && isBehind('task') ? [`s.task_identifier = ANY (${bind(taskIdentifiers)})`] : []),
-      ...(types.length > 0 && isBehind('type') ? [`s.type = ANY (${bind(types)})`] : []),
-      ...(statuses.length > 0 && isBehind('task') && isBehind('type')
-        ? [`s.state = ANY (${bind(statesOf(statuses))})`]
-        : []),
-      ...(isActiveWithoutExpired(statuses) ? [notOverdue] : []),
-    ];
-  }
+const testsOf = (filters: readonly GivenFilter[], ...without: FilterName[]): string[] =>
+  filters.filter(({ name }) => !without.includes(name)).map(({ test }) => test());
 
-  function ledBy(
-    column: 'task_identifier' | 'type' | null,
-    wanted: readonly string[],
-    tests: readonly string[],
-  ): string {
-    const states = `unnest(${bind(statesOf(statuses))}::text[]) AS wanted_state (value)`;
-    const from = column === null ? states : `unnest(${bind(wanted)}::text[]) AS wanted (value) CROSS JOIN ${states}`;
-    const led = [...(column === null ? [] : [`s.${column} = wanted.value`]), 's.state = wanted_state.value'];
-    return `SELECT led.* FROM ${from} CROSS JOIN LATERAL (${plainRows(statement, [...led, ...tests])}) AS led`;
+function leadingRows(statement: Statement): string {
+  const { taskIdentifiers, types, statuses } = statement.query.filters;
+  const filters = givenFilters(statement);
+  const clock = isActiveWithoutExpired(statuses) ? [notOverdue] : [];
+  switch (filters[0]?.name) {
+    case undefined:
+      return plainRows(statement, []);
+    case 'externalId':
+      return plainRows(statement, [...testsOf(filters), ...clock]);
+    case 'tags':
+      return rowsByTag(statement, [...testsOf(filters, 'tags'), ...clock]);
+    case 'taskIdentifiers': {
+      const tests = [...testsOf(filters, 'taskIdentifiers', 'statuses'), ...clock];
+      return rowsByState(statement, { column: 'task_identifier', values: taskIdentifiers }, tests);
+    }
+    case 'types':
+      return rowsByState(statement, { column: 'type', values: types }, clock);
+    case 'statuses':
+      return rowsByState(statement, null, clock);
   }
+}
 
-  function tagRows({ query: page }: Statement, tests: readonly string[]): string {
-    const conditions = [`t.environment_id = ${environment}`, 't.tag = wanted.value', ...tests];
-    return `
-      SELECT led.* FROM unnest(${bind(page.filters.tags)}::text[]) AS wanted (value) CROSS JOIN LATERAL (
-        SELECT t.created_at, t.session_id AS id FROM session_tags t JOIN sessions s ON s.id = t.session_id
-        WHERE ${[...conditions, ...placed('t', 'session_id', statement)].join(' AND ')}
-        ORDER BY ${ordered('t', 'session_id', statement)}
-      ) AS led`;
-  }
+interface Leader {
+  readonly column: 'task_identifier' | 'type';
+  readonly values: readonly string[];
+}
+
+/** Each value below each state, because that is how the indexes begin. */
+function rowsByState(statement: Statement, leader: Leader | null, tests: readonly string[]): string {
+  const { bind, query } = statement;
+  const states = `unnest(${bind(statesOf(query.filters.statuses))}::text[]) AS wanted_state (value)`;
+  const rows = (led: readonly string[]) => plainRows(statement, [...led, 's.state = wanted_state.value', ...tests]);
+  if (leader === null) return `SELECT led.* FROM ${states} CROSS JOIN LATERAL (${rows([])}) AS led`;
+  const values = `unnest(${bind(leader.values)}::text[]) AS wanted (value)`;
+  const led = rows([`s.${leader.column} = wanted.value`]);
+  return `SELECT led.* FROM ${values} CROSS JOIN ${states} CROSS JOIN LATERAL (${led}) AS led`;
+}
+
+function rowsByTag(statement: Statement, tests: readonly string[]): string {
+  const { bind, query, environment } = statement;
+  const conditions = [
+    `t.environment_id = ${environment}`,
+    't.tag = wanted.value',
+    ...tests,
+    ...placed('t', 'session_id', statement),
+  ];
+  return `
+    SELECT led.* FROM unnest(${bind(query.filters.tags)}::text[]) AS wanted (value) CROSS JOIN LATERAL (
+      SELECT t.created_at, t.session_id AS id FROM session_tags t JOIN sessions s ON s.id = t.session_id
+      WHERE ${conditions.join(' AND ')} ORDER BY ${ordered('t', 'session_id', statement)}
+    ) AS led`;
 }
 
 function plainRows(statement: Statement, tests: readonly string[]): string {
@@ -110,17 +143,11 @@ function plainRows(statement: Statement, tests: readonly string[]): string {
 }
 
 /** Expired by the clock, while nobody has marked it: looked up by that, whatever else is asked for. */
-function overdueRows(statement: Statement): string {
-  const { bind, query } = statement;
-  const { externalId, tags, taskIdentifiers, types } = query.filters;
-  return plainRows(statement, [
+const overdueRows = (statement: Statement): string =>
+  plainRows(statement, [
     `s.state = 'open' AND s.expires_at <= statement_timestamp()`,
-    ...(externalId === null ? [] : [`s.external_id = ${bind(externalId)}`]),
-    ...(tags.length === 0 ? [] : [`s.tags && ${bind(tags)}`]),
-    ...(taskIdentifiers.length === 0 ? [] : [`s.task_identifier = ANY (${bind(taskIdentifiers)})`]),
-    ...(types.length === 0 ? [] : [`s.type = ANY (${bind(types)})`]),
+    ...testsOf(givenFilters(statement), 'statuses'),
   ]);
-}
 
 /** On which side of the cursor, and between which instants. */
 function placed(table: string, id: string, { query, bind }: Statement): string[] {

@@ -18,12 +18,17 @@ const grammar =
  */
 export function expirationSeconds(text: string | number, nowSeconds: number): number | null {
   if (typeof text === 'number') return Number.isFinite(text) ? Math.floor(text) : null;
-  const match = text.length > 64 ? null : grammar.exec(text);
+  const ttlSeconds = text.length > 64 ? null : spanSeconds(text);
+  return ttlSeconds === null ? null : nowSeconds + ttlSeconds;
+}
+
+function spanSeconds(text: string): number | null {
+  const match = grammar.exec(text);
   if (match === null) return null;
-  const [, sign, count = '', unit = '', suffix] = match;
+  const [, sign, count, unit = 's', suffix] = match;
   // A sign and a suffix would say it twice.
   if (sign !== undefined && suffix !== undefined) return null;
   const initial = unit.slice(0, 1).toLowerCase() as keyof typeof unitSeconds;
   const seconds = Math.round(Number(count) * unitSeconds[initial]);
-  return nowSeconds + (sign === '-' || suffix?.toLowerCase() === 'ago' ? -seconds : seconds);
+  return sign === '-' || suffix?.toLowerCase() === 'ago' ? -seconds : seconds;
 }

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { auth, configure, runs, sessions } from '@trigger.dev/sdk';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, test } from 'vitest';
 import { myChat } from '../../examples/demo-task.ts';
 import { startTaskWorker, type TaskWorker } from '../../src/tasks/index.ts';
 import { openSite, type Site, startTestServer, type TestServer } from '../harness/server.ts';
@@ -171,7 +171,7 @@ describe.concurrent('an answer that is lost on its way', () => {
   });
 });
 
-test('the example of the recipe starts a session and tells how its run ended', async () => {
+test('the example of the recipe starts a session and tells how its run ended', async ({ expect }) => {
   const example = fileURLToPath(new URL('../../examples/start-session.ts', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', example, 'sdk-example'], {
     env: { ...process.env, TRIGGER_API_URL: server.url, TRIGGER_SECRET_KEY: site.devKey },

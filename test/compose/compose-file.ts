@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
 import { interpolate } from './interpolate.ts';
 
-export interface ComposeService {
+export interface ServiceDefinition {
   readonly image: string;
   readonly build?: string;
   readonly command?: readonly string[];
@@ -20,7 +20,7 @@ export interface ComposeService {
 }
 
 export interface ComposeFile {
-  readonly services: Readonly<Record<string, ComposeService>>;
+  readonly services: Readonly<Record<string, ServiceDefinition>>;
   readonly volumes?: Readonly<Record<string, unknown>>;
   readonly configs?: Readonly<Record<string, { readonly content: string }>>;
 }
@@ -34,7 +34,7 @@ export function readCompose(text: string, variables: Readonly<Record<string, str
   }) as ComposeFile;
 }
 
-export const servicesOf = (compose: ComposeFile): (readonly [name: string, service: ComposeService])[] =>
+export const servicesOf = (compose: ComposeFile): (readonly [name: string, service: ServiceDefinition])[] =>
   Object.entries(compose.services);
 
 /** The services that run our own image. */

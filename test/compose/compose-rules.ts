@@ -1,5 +1,5 @@
 /** What must hold in a compose file. Each rule returns one line per offence. */
-import { type ComposeFile, type ComposeService, ownServicesOf, servicesOf } from './compose-file.ts';
+import { type ComposeFile, ownServicesOf, type ServiceDefinition, servicesOf } from './compose-file.ts';
 
 export function loosePins(compose: ComposeFile): string[] {
   return servicesOf(compose)
@@ -31,8 +31,11 @@ export function unknownVariables(compose: ComposeFile, known: (command: string) 
 }
 
 /** All but jobs, which end by themselves, and parts of a profile that say they have nothing to ask. */
-export function unwatchedServices(compose: ComposeFile, imageHasCheck: (service: ComposeService) => boolean): string[] {
-  const isWatched = (service: ComposeService): boolean => {
+export function unwatchedServices(
+  compose: ComposeFile,
+  imageHasCheck: (service: ServiceDefinition) => boolean,
+): string[] {
+  const isWatched = (service: ServiceDefinition): boolean => {
     const { healthcheck, profiles } = service;
     if (healthcheck === undefined) return imageHasCheck(service);
     return healthcheck.test !== undefined || (healthcheck.disable === true && profiles !== undefined);
@@ -112,7 +115,7 @@ const jobsOf = (compose: ComposeFile): Set<string> =>
       .map(([target]) => target),
   );
 
-function lastingServicesOf(compose: ComposeFile): (readonly [name: string, service: ComposeService])[] {
+function lastingServicesOf(compose: ComposeFile): (readonly [name: string, service: ServiceDefinition])[] {
   const jobs = jobsOf(compose);
   return servicesOf(compose).filter(([name]) => !jobs.has(name));
 }

@@ -59,7 +59,7 @@ export async function openTopology(): Promise<Topology> {
   const worker = (port: number) =>
     member(['worker'], { ...environment, PUBLIC_URL: publicUrl, HEALTH_PORT: String(port) });
   const tasks = () =>
-    member(['tasks', 'test/compose/recording-task.ts'], {
+    member(['tasks', 'test/compose/programs/recording-task.ts'], {
       TRIGGER_SECRET_KEY: site.devKey,
       TRIGGER_API_URL: publicUrl,
       TEMPORAL_ADDRESS: site.temporalAddress,

@@ -78,7 +78,7 @@ export function spawnProgram(
   });
   const { pid } = child;
   if (pid === undefined) throw new Error(`${file} could not be started`);
-  const release = endWithUs(pid, environment['DATA_DIR'] ?? dataDir);
+  const release = endWithUs(pid, { dataDir: environment['DATA_DIR'] ?? dataDir, folder });
   const exited = once(child, 'exit').then(([code, signal]): ProcessExit => {
     release();
     rmSync(folder, { recursive: true, force: true });
@@ -176,17 +176,17 @@ function endings(child: ChildProcess, exited: Promise<ProcessExit>): Pick<Spawne
  * A shell that ends the process, its group, and an embedded Temporal that it may leave behind, once our end of the
  * shell's input closes, even by SIGKILL of us. Returns what calls it off.
  */
-function endWithUs(pid: number, dataDir: string): () => void {
+function endWithUs(pid: number, paths: { readonly dataDir: string; readonly folder: string }): () => void {
   const script = `
     read -r line
-    kill -TERM -- "-$1" 2>/dev/null && kill -CONT -- "-$1"
+    kill -s TERM -- "-$1" 2>/dev/null && kill -s CONT -- "-$1"
     tries=0
-    while kill -0 -- "-$1" 2>/dev/null && [ $tries -lt 100 ]; do tries=$((tries + 1)); sleep 0.1; done
-    kill -KILL -- "-$1" 2>/dev/null
+    while kill -s 0 -- "-$1" 2>/dev/null && [ $tries -lt 100 ]; do tries=$((tries + 1)); sleep 0.1; done
+    kill -s KILL -- "-$1" 2>/dev/null
     temporal=$(sed -n 's/.*"pid":\\([0-9]*\\).*/\\1/p' "$2/temporal.json" 2>/dev/null)
     [ -n "$temporal" ] && kill -KILL "$temporal" 2>/dev/null
-    rm -rf -- "$2"`;
-  const shell = spawn('/bin/sh', ['-c', script, 'sh', String(pid), dataDir], {
+    rm -rf -- "$2" "$3"`;
+  const shell = spawn('/bin/sh', ['-c', script, 'sh', String(pid), paths.dataDir, paths.folder], {
     detached: true,
     stdio: ['pipe', 'ignore', 'ignore'],
   });

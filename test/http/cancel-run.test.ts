@@ -9,21 +9,22 @@ beforeAll(async () => {
 });
 afterAll(() => stage?.stop());
 
-describe.concurrent('a cancellation', () => {
-  test('reaches the signal of a running attempt within two seconds', async ({ expect }) => {
-    const triggered = await Promise.all(Array.from({ length: 8 }, () => stage.trigger('listening')));
-    const latenciesMs = await Promise.all(
-      triggered.map(async ({ runId }) => {
-        await stage.api.runWhen(runId, hasStarted);
-        const askedAtMs = Date.now();
-        expect(await stage.api.cancel(runId)).toMatchObject({ status: 200, body: { id: runId } });
-        expect((await stage.api.run(runId)).body.status).toBe('CANCELED');
-        return (stage.watched.signalledAtMs.get(runId) ?? Number.NaN) - askedAtMs;
-      }),
-    );
-    expect(Math.max(...latenciesMs)).toBeLessThan(2_000);
-  });
+// Alone, and asked again once: what is measured are seconds, and a machine may be busy with something else.
+test('a cancellation reaches the signal of a running attempt within two seconds', { retry: 1 }, async ({ expect }) => {
+  const triggered = await Promise.all(Array.from({ length: 8 }, () => stage.trigger('listening')));
+  const latenciesMs = await Promise.all(
+    triggered.map(async ({ runId }) => {
+      await stage.api.runWhen(runId, hasStarted);
+      const askedAtMs = Date.now();
+      expect(await stage.api.cancel(runId)).toMatchObject({ status: 200, body: { id: runId } });
+      expect((await stage.api.runWhen(runId, isCompleted)).status).toBe('CANCELED');
+      return (stage.watched.signalledAtMs.get(runId) ?? Number.NaN) - askedAtMs;
+    }),
+  );
+  expect(Math.max(...latenciesMs)).toBeLessThan(2_000);
+});
 
+describe.concurrent('a cancellation', () => {
   test('of a run that no worker has taken ends it, and no worker gets it any more', async ({ expect }) => {
     const { runId } = await stage.trigger('late-served');
     expect(await stage.api.cancel(runId)).toMatchObject({ status: 200, body: { id: runId } });
@@ -64,7 +65,7 @@ describe.concurrent('a cancellation', () => {
     await stage.api.runWhen(runId, hasStarted);
     const answers = await Promise.all(Array.from({ length: 10 }, () => stage.api.cancel(runId)));
     expect(new Set(answers.map(({ status, body }) => `${status} ${body.id}`))).toEqual(new Set([`200 ${runId}`]));
-    expect((await stage.api.run(runId)).body.status).toBe('CANCELED');
+    expect((await stage.api.runWhen(runId, isCompleted)).status).toBe('CANCELED');
   });
 
   test('leaves the session open, and the next create continues it', async ({ expect }) => {
@@ -72,6 +73,7 @@ describe.concurrent('a cancellation', () => {
     const first = await stage.api.create({ externalId });
     await stage.api.runWhen(first.body.runId, hasStarted);
     await stage.api.cancel(first.body.runId);
+    await stage.api.runWhen(first.body.runId, isCompleted);
     expect((await stage.api.session(externalId)).body).toMatchObject({ closedAt: null, currentRunId: null });
     const second = await stage.api.create({ externalId });
     expect(second).toMatchObject({ status: 200, body: { id: first.body.id, isCached: true } });

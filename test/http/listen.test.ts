@@ -4,7 +4,7 @@ import type { Session } from '../../src/domain/session.ts';
 import { httpApp } from '../../src/http/app.ts';
 import { listen } from '../../src/http/listen.ts';
 import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
-import { headOf, openRaw, refusingUseCases, secretKey, startEdge } from './edge.ts';
+import { headOf, openRaw, refusingStreams, refusingUseCases, secretKey, startEdge } from './edge.ts';
 
 /** More than the buffers of both ends of a socket hold. */
 const largeBytes = 20_000_000;
@@ -33,7 +33,13 @@ const largeSession: Session = {
 describe('the socket', () => {
   test('a taken port is told in a plain sentence', async () => {
     const edge = await startEdge();
-    const app = httpApp({ useCases: refusingUseCases, keys: ringOf(secretKey), probes: {}, observe: () => undefined });
+    const app = httpApp({
+      useCases: refusingUseCases,
+      streams: refusingStreams,
+      keys: ringOf(secretKey),
+      probes: {},
+      observe: () => undefined,
+    });
     await expect(listen(app, { host: '127.0.0.1', port: edge.port })).rejects.toThrow(
       `Port ${edge.port} of 127.0.0.1 is taken by another process`,
     );

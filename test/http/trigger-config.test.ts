@@ -1,5 +1,5 @@
 /** Every field of `triggerConfig` takes effect on the run, and a later change of it on later runs only. */
-import { afterAll, beforeAll, describe, type ExpectStatic, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, type ExpectStatic, test } from 'vitest';
 import type { Answer } from '../harness/api.ts';
 import { openSite, type Site, startTestServer, type TestServer } from '../harness/server.ts';
 import { startTestTasks, type TestTasks } from '../harness/tasks.ts';
@@ -60,7 +60,7 @@ async function finished(taskIdentifier: string, triggerConfig: Readonly<Record<s
 /** What Temporal was asked to schedule for the run. */
 async function scheduledActivity(externalId: string) {
   const { events } = await temporal.client.workflow.getHandle(`session/dev/${externalId}`).fetchHistory();
-  const scheduled = events?.find((event) => event.activityTaskScheduledEventAttributes != null);
+  const scheduled = events?.find((event) => event.activityTaskScheduledEventAttributes);
   return scheduled?.activityTaskScheduledEventAttributes;
 }
 
@@ -257,6 +257,7 @@ describe.concurrent('a later change', () => {
     });
     expect((await server.api.run(runId)).body).toMatchObject({ tags: ['before'], payload: { turn: 1 } });
     await server.api.cancel(runId);
+    await server.api.runWhen(runId, isCompleted);
     // A continuation that no caller sends a config along with.
     await temporal.client.workflow.getHandle(`session/dev/${externalId}`).signal('wake', { runNumber: 1 });
     const session = () => server.api.session(body.id);
@@ -267,7 +268,7 @@ describe.concurrent('a later change', () => {
   });
 });
 
-test('fields of no meaning here are dropped, and wrong ones refused before anything is made', async () => {
+test('fields of no meaning here are dropped, and wrong ones refused before anything is made', async ({ expect }) => {
   const { body } = await start('quick', { flavour: 'vanilla' });
   expect(body.triggerConfig).toEqual({ basePayload: {} });
   const triggerConfig = { basePayload: {}, machine: 'huge', maxAttempts: 11, ttl: 'soon', maxDuration: 0 };

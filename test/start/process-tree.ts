@@ -8,7 +8,7 @@ export interface RunningProcess {
   readonly command: string;
 }
 
-export function runningProcesses(): RunningProcess[] {
+function runningProcesses(): RunningProcess[] {
   const listed = execFileSync('ps', ['-A', '-ww', '-o', 'pid=,ppid=,args='], { encoding: 'utf8' });
   return [...listed.matchAll(/^\s*(\d+)\s+(\d+)\s+(.*)$/gm)].map(([, pid, parent, command = '']) => ({
     pid: Number(pid),
@@ -22,7 +22,7 @@ export const temporalServersOn = (port: string): RunningProcess[] =>
   runningProcesses().filter(({ command }) => command.includes(' start-dev ') && command.includes(` --port ${port} `));
 
 /** Children, their children, and so on. */
-export function descendantsOf(pid: number): RunningProcess[] {
+function descendantsOf(pid: number): RunningProcess[] {
   const all = runningProcesses();
   const found: RunningProcess[] = [];
   for (let parents = [pid]; parents.length > 0; ) {

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest';
 import { freePort } from '../harness/free-port.ts';
+import { endWithUs } from '../harness/private-temporal.ts';
 import { type SpawnedProcess, spawnProcess, spawnProgram } from '../harness/processes.ts';
 import { temporalCliPath } from '../harness/temporal.ts';
 import { type Family, familyOf, temporalServersOn } from './process-tree.ts';
@@ -36,14 +37,28 @@ beforeAll(async () => {
 
 /** A test that failed half-way leaves nothing to the next one. */
 afterEach(async () => {
-  const leftover = (await running?.family.alive()) ?? [];
-  for (const { pid } of leftover) process.kill(pid, 'SIGKILL');
+  const { server, family } = running ?? {};
+  const late = server === undefined ? undefined : await familyOf(server.pid);
+  for (const { pid } of [...((await family?.alive()) ?? []), ...((await late?.alive()) ?? [])]) killQuietly(pid);
   running = null;
 });
 
+/** Calls off what would end the orphaned Temporal, should we be killed before it is looked after. */
+let callOffOrphanGuard = (): void => undefined;
+
 afterAll(async () => {
+  callOffOrphanGuard();
+  for (const { pid } of temporalsOnOurPort()) killQuietly(pid);
   await rm(folder, { recursive: true, force: true });
 });
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // Gone already.
+  }
+}
 
 /** Resolves once the demo task is served, which is the last thing to come up. */
 async function start(server: SpawnedProcess): Promise<Family> {
@@ -118,6 +133,7 @@ test('the next start finds the session and prints the same key; killed outright,
     .toEqual([expect.stringContaining('start-dev')]);
   // It stays for the next test, which finds it as the next start of a user would.
   running = null;
+  callOffOrphanGuard = endWithUs(Number(temporalsOnOurPort()[0]?.pid), folder);
 });
 
 test('the start after that stops the orphaned Temporal and has a new one; Ctrl-C ends all of it', async () => {

@@ -101,6 +101,16 @@ CREATE TABLE schema_migrations (
   CONSTRAINT schema_migrations_pkey PRIMARY KEY (version)
 );
 
+CREATE TABLE session_tags (
+  environment_id text NOT NULL,
+  tag text NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL,
+  session_id text NOT NULL,
+  CONSTRAINT session_tags_pkey PRIMARY KEY (environment_id, tag, created_at, session_id),
+  CONSTRAINT session_tags_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
+  CONSTRAINT session_tags_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
+);
+
 CREATE TABLE sessions (
   id text NOT NULL,
   environment_id text NOT NULL,
@@ -114,10 +124,16 @@ CREATE TABLE sessions (
   request_key text NOT NULL,
   created_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
   updated_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
+  state text NOT NULL DEFAULT 'open'::text,
+  expires_at timestamp(3) with time zone,
   CONSTRAINT sessions_pkey PRIMARY KEY (id),
   CONSTRAINT sessions_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
   CONSTRAINT sessions_workflow_id_key UNIQUE (workflow_id)
 );
+CREATE INDEX sessions_by_state ON sessions USING btree (environment_id, state, created_at DESC, id DESC);
+CREATE INDEX sessions_by_task ON sessions USING btree (environment_id, task_identifier, state, created_at DESC, id DESC);
+CREATE INDEX sessions_by_type ON sessions USING btree (environment_id, type, state, created_at DESC, id DESC);
+CREATE INDEX sessions_expiring ON sessions USING btree (environment_id, expires_at) WHERE ((state = 'open'::text) AND (expires_at IS NOT NULL));
 CREATE INDEX sessions_newest ON sessions USING btree (environment_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX sessions_external_id ON sessions USING btree (environment_id, external_id) WHERE (external_id IS NOT NULL);
 
@@ -130,3 +146,30 @@ CREATE TABLE side_streams (
   CONSTRAINT side_streams_pkey PRIMARY KEY (session_id, stream),
   CONSTRAINT side_streams_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
 ) WITH (fillfactor=50);
+
+CREATE OR REPLACE FUNCTION copy_gate_marks()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  UPDATE sessions
+  SET expires_at = NEW.expires_at,
+    state = CASE WHEN NEW.closed_at IS NOT NULL THEN 'closed' WHEN NEW.expired_at IS NOT NULL THEN 'expired' ELSE 'open' END
+  WHERE id = NEW.session_id;
+  RETURN NULL;
+END $function$;
+
+CREATE OR REPLACE FUNCTION copy_tags()
+ RETURNS trigger
+ LANGUAGE plpgsql
+AS $function$
+BEGIN
+  IF TG_OP = 'UPDATE' THEN
+    DELETE FROM session_tags
+    WHERE environment_id = OLD.environment_id AND tag = ANY (OLD.tags) AND created_at = OLD.created_at
+      AND session_id = OLD.id;
+  END IF;
+  INSERT INTO session_tags (environment_id, tag, created_at, session_id)
+  SELECT DISTINCT NEW.environment_id, tag, NEW.created_at, NEW.id FROM unnest(NEW.tags) AS tag;
+  RETURN NULL;
+END $function$;

@@ -67,7 +67,8 @@ describe.skipIf(whyNot !== null)('a Python worker', () => {
     const { body } = await create('snake-3', 600);
     await server.api.runWhen(body.runId, hasStarted);
     await server.api.cancel(body.runId);
-    expect((await server.api.run(body.runId)).body).toMatchObject({ status: 'CANCELED', attemptCount: 1 });
+    const run = await server.api.runWhen(body.runId, isCompleted);
+    expect(run).toMatchObject({ status: 'CANCELED', attemptCount: 1 });
   });
 
   test('that is killed leaves its run to our own worker on the same queue, as the second attempt', async () => {

@@ -69,7 +69,7 @@ async function runEvents(sessionId: string): Promise<{ lastAttempt: number; last
     sessionId,
   ]);
   const { events } = await temporal.client.workflow.getHandle(row?.workflow_id ?? '').fetchHistory();
-  const started = events?.findLast((event) => event.activityTaskStartedEventAttributes != null);
+  const started = events?.findLast((event) => event.activityTaskStartedEventAttributes);
   const { attempt, lastFailure } = started?.activityTaskStartedEventAttributes ?? {};
   return { lastAttempt: attempt ?? 0, lastFailure: lastFailure?.message ?? 'none' };
 }
@@ -86,7 +86,7 @@ async function until<Found>(find: () => Found | undefined): Promise<Found> {
     const found = find();
     if (found !== undefined) return found;
   }
-  throw new Error(`not within ${waitDeadlineMs} ms: ${find}`);
+  throw new Error(`not within ${waitDeadlineMs} ms: ${find.toString()}`);
 }
 
 /** The attempt of a run, once a worker has begun it. */
@@ -105,28 +105,30 @@ const hasServed = (worker: TaskProcess, runId: string): boolean =>
 const percentile = (sorted: readonly number[], share: number): number =>
   sorted[Math.ceil(sorted.length * share) - 1] ?? Number.NaN;
 
-describe.concurrent('a task worker', () => {
-  test('that is killed loses its runs to others within five seconds (p95)', { timeout: storyTimeoutMs }, async ({
-    expect,
-  }) => {
-    const workers = await Promise.all([startOn('kill'), startOn('kill'), startOn('kill')]);
-    const [survivor, ...victims] = workers as [TaskProcess, ...TaskProcess[]];
-    const triggered = await Promise.all(Array.from({ length: 24 }, () => trigger({ queue: 'kill' })));
-    await Promise.all(triggered.map(({ runId }) => served(workers, runId, 1)));
-    const lost = victims.flatMap((victim) => victim.servings().map(({ runId }) => runId));
-    expect(lost.length).toBeGreaterThanOrEqual(8);
-    const killedAtMs = Date.now();
-    await Promise.all(victims.map((victim) => victim.kill()));
-    const again = await Promise.all(lost.map((runId) => served([survivor], runId, 2)));
-    const gapsMs = again.map(({ atMs }) => atMs - killedAtMs).sort((one, other) => one - other);
-    expect(percentile(gapsMs, 0.95)).toBeLessThan(5_000);
-    const run = (await server.api.run(lost[0] ?? '')).body;
-    expect(run).toMatchObject({ status: 'EXECUTING', attemptCount: 2 });
-    const kept = triggered.filter(({ runId }) => !lost.includes(runId));
-    expect(survivor.servings().filter(({ attempt }) => attempt > 1)).toHaveLength(lost.length);
-    await Promise.all(kept.map(async ({ runId }) => expect((await server.api.run(runId)).body.attemptCount).toBe(1)));
-  });
+// Alone, and asked again once: what is measured are seconds, and a machine may be busy with something else.
+test('a killed task worker loses its runs to others within five seconds (p95)', {
+  timeout: storyTimeoutMs,
+  retry: 1,
+}, async ({ expect }) => {
+  const queue = `kill-${processes.length}`;
+  const workers = await Promise.all([startOn(queue), startOn(queue), startOn(queue)]);
+  const [survivor, ...victims] = workers as [TaskProcess, ...TaskProcess[]];
+  const triggered = await Promise.all(Array.from({ length: 24 }, () => trigger({ queue })));
+  await Promise.all(triggered.map(({ runId }) => served(workers, runId, 1)));
+  const lost = victims.flatMap((victim) => victim.servings().map(({ runId }) => runId));
+  expect(lost.length).toBeGreaterThanOrEqual(8);
+  const killedAtMs = Date.now();
+  await Promise.all(victims.map((victim) => victim.kill()));
+  const again = await Promise.all(lost.map((runId) => served([survivor], runId, 2)));
+  const gapsMs = again.map(({ atMs }) => atMs - killedAtMs).sort((one, other) => one - other);
+  expect(percentile(gapsMs, 0.95)).toBeLessThan(5_000);
+  const attempts = await Promise.all(
+    triggered.map(async ({ runId }) => [runId, (await server.api.run(runId)).body.attemptCount] as const),
+  );
+  expect(new Map(attempts)).toEqual(new Map(triggered.map(({ runId }) => [runId, lost.includes(runId) ? 2 : 1])));
+});
 
+describe.concurrent('a task worker', () => {
   test('that is paused is replaced, and neither writes nor ends a run when it comes back (V14)', {
     timeout: storyTimeoutMs,
   }, async ({ expect }) => {
@@ -158,7 +160,8 @@ describe.concurrent('a task worker', () => {
     const stopped = await until(() => victim.said('attempt stopped', runId)[0]);
     expect(stopped).toMatchObject({ attempt: 1, why: 'lost' });
     await server.api.cancel(runId);
-    expect((await server.api.run(runId)).body).toMatchObject({ status: 'CANCELED', attemptCount: attempt });
+    const run = await server.api.runWhen(runId, isCompleted);
+    expect(run).toMatchObject({ status: 'CANCELED', attemptCount: attempt });
   });
 
   test('that is stopped finishes what it can within its grace, and hands the rest over', {

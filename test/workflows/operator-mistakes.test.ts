@@ -25,8 +25,10 @@ async function expectWorking(session: OpenedSession): Promise<void> {
   expect(await untilEnded(stage.client, session)).toBe('COMPLETED');
   const { gate, runs } = await stage.rows(session);
   expect(gate['closed_at']).not.toBeNull();
-  const reasons = ['initial', 'continuation', 'upgrade', 'manual'];
-  expect(runs.filter(({ reason }) => !reasons.includes(String(reason)))).toEqual([]);
+  const unknown = runs
+    .map(({ reason }) => String(reason))
+    .filter((reason) => !/^(?:initial|continuation|upgrade|manual)$/.test(reason));
+  expect(unknown).toEqual([]);
 }
 
 const nothings = ['null', '"text"', '7', 'true', '[]', '{}', '{"runNumber":"1"}', '{"runNumber":-1}', '{"runId":{}}'];
@@ -46,7 +48,6 @@ test.each(names)('text that is no order changes no row and fails no task: %s', a
 const halfOrders = [
   { what: 'a row of its own', order: { reason: 'manual', sessionId: 'session_of_nobody' } },
   { what: 'an owner of its own', order: { reason: 'manual', owner: { id: 'me', startedAtMs: 0 } } },
-  { what: 'a count of its own', order: { reason: 'manual', scheduled: 99 } },
 ];
 
 test.each(halfOrders)('half a hand-over, with $what, leaves a session that works', async ({ order }) => {
@@ -69,5 +70,6 @@ test.each(oddReasons)('a close for the reason $what closes', async ({ reason }) 
   await stage.signal(session, 'close', { reason, callingRunId: { not: 'an id' } });
   expect(await untilEnded(stage.client, session)).toBe('COMPLETED');
   const { gate } = await stage.rows(session);
-  expect(String(gate['closed_reason'] ?? '').length).toBeLessThanOrEqual(256);
+  const kept = gate['closed_reason'] as string | null;
+  expect(kept?.length ?? 0).toBeLessThanOrEqual(256);
 });

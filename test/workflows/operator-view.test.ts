@@ -65,13 +65,12 @@ test('a workflow that adopts an ended session shows it as ended', async () => {
   );
 });
 
-test('summary and details name the session; the current details say what it is doing', async () => {
+test('the summary names the session; the current details say what it is doing', async () => {
   const session = await stage.open('told');
   await stage.api.runWhen(session.runId, isExecuting);
   const handle = stage.client.workflow.getHandle(session.workflowId);
   const described = await handle.describe();
   expect(await described.staticSummary()).toBe(`chat.agent ${session.externalId} (told)`);
-  expect(await described.staticDetails()).toContain(session.id);
 
   const details = async () => {
     const answer = await operator.query(session.workflowId, '__temporal_workflow_metadata');

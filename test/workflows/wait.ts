@@ -33,7 +33,7 @@ export async function untilAtRest(client: Client, { workflowId, temporalRunId }:
   const handle = client.workflow.getHandle(workflowId, temporalRunId);
   await until(async () => {
     const { raw, historyLength } = await handle.describe();
-    return raw.pendingWorkflowTask == null && historyLength >= eventsMin;
+    return (raw.pendingWorkflowTask ?? null) === null && historyLength >= eventsMin;
   }, `${workflowId} is at rest`);
 }
 

@@ -30,11 +30,12 @@ const applySql = `
   )
   INSERT INTO records (session_id, stream, seq, part_id, from_client, body, created_at)
   SELECT r.session_id, r.stream, r.seq, nullif(r.part_id, ''), true, convert_to(r.body, 'UTF8'),
-    -- The clock may go back; the time of a stream's records does not.
+    -- The clock may go back; the time of a stream's records does not. The order names the index: without statistics,
+    -- a look for the seq before took the index of part ids and read the whole stream, 0.5 ms for each record.
     greatest($14::timestamptz, (SELECT last.created_at FROM records last
-      WHERE last.session_id = r.session_id AND last.stream = r.stream AND last.seq = r.first - 1))
-  FROM unnest($9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[], $15::bigint[])
-    AS r (session_id, stream, seq, part_id, body, first)
+      WHERE last.session_id = r.session_id AND last.stream = r.stream ORDER BY last.seq DESC LIMIT 1))
+  FROM unnest($9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[])
+    AS r (session_id, stream, seq, part_id, body)
   RETURNING session_id, stream, seq, created_at`;
 
 type StoredRow = { session_id: string; stream: string; seq: number; created_at: Date };
@@ -48,9 +49,7 @@ export async function applyPlans(
   if (plans.length === 0) return new Map();
   const ofKind = (kind: string) => plans.filter(({ stream }) => kindOf(stream) === kind);
   const [ins, outs, sides] = [ofKind('in'), ofKind('out'), ofKind('side')];
-  const records = plans.flatMap((plan) =>
-    plan.records.map((record) => ({ ...record, first: plan.next - plan.records.length })),
-  );
+  const records = plans.flatMap((plan) => plan.records);
   const rows = await sql.query<StoredRow>(applySql, [
     ins.map((plan) => plan.sessionId),
     ins.map((plan) => plan.next),
@@ -66,7 +65,6 @@ export async function applyPlans(
     records.map((record) => record.partId ?? ''),
     records.map((record) => record.body),
     now,
-    records.map((record) => record.first),
   ]);
   return new Map(rows.map((row) => [`${row.session_id}/${row.stream}/${row.seq}`, row.created_at.getTime()]));
 }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { appendFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { defineTask } from '../../src/tasks/index.ts';
+import { defineTask } from '../../../src/tasks/index.ts';
 
 export const record = defineTask({
   id: 'record',
