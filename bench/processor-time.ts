@@ -17,7 +17,9 @@ function ticksOf(pid: number): number {
 }
 
 function childrenOf(pid: number): number[] {
-  return threadsOf(pid).flatMap((thread) => read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number));
+  return threadsOf(pid).flatMap((thread) =>
+    read(`/proc/${pid}/task/${thread}/children`).split(' ').filter(Boolean).map(Number),
+  );
 }
 
 function threadsOf(pid: number): string[] {

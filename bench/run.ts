@@ -1,7 +1,9 @@
 /** `npm run bench [name] [-- --quick] [-- --json]`: side-by-side tables, each with its baselines from the same run. */
 import { execFileSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { benchCreate, renderCreate } from './create/create-bench.ts';
+import { benchCreate } from './create/create-bench.ts';
+import { renderCreate } from './create/render-create.ts';
 
 const benches = {
   create: async (quick: boolean, json: boolean) => {
@@ -24,7 +26,8 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 // What is measured is what is shipped.
-execFileSync(process.execPath, ['scripts/build.mjs'], { stdio: ['ignore', process.stderr, process.stderr] });
+const build = fileURLToPath(new URL('../scripts/build.mjs', import.meta.url));
+execFileSync(process.execPath, [build], { stdio: ['ignore', process.stderr, process.stderr] });
 for (const [name, bench] of Object.entries(benches)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   process.stdout.write(`${await bench(values.quick, values.json)}\n`);

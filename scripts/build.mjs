@@ -65,6 +65,7 @@ async function bundleWorkflows() {
   const { bundleWorkflowCode, DefaultLogger } = await import('@temporalio/worker');
   const { code } = await bundleWorkflowCode({
     workflowsPath: join(root, 'workflows', 'index.ts'),
+    payloadConverterPath: join(root, 'workflows', 'payload-converter.ts'),
     // As in src/workflow-source.ts.
     preloadModules: [join(root, 'workflows', 'index.ts')],
     logger: new DefaultLogger('WARN'),

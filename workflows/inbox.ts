@@ -5,7 +5,6 @@
  */
 import { condition, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import type { RunId } from '../src/domain/ids.ts';
-import { closeReasonLengthMax } from '../src/domain/limits.ts';
 import type { RunOutcome } from '../src/domain/run.ts';
 import {
   type CloseSignal,
@@ -19,11 +18,12 @@ import {
   rescheduleSignal,
   wakeSignal,
 } from './messages.ts';
+import { readClose, readHandOver, readRunId, readRunNumber } from './read-orders.ts';
 
 export type SessionEvent =
   | { readonly kind: 'continue'; readonly runNumber: number }
   | { readonly kind: 'endAndContinue'; readonly order: EndAndContinueSignal }
-  | { readonly kind: 'close'; readonly order: CloseSignal }
+  | { readonly kind: 'close'; readonly order: Required<CloseSignal> }
   | { readonly kind: 'cancelRun'; readonly runId: RunId }
   | { readonly kind: 'expire' }
   | { readonly kind: 'look' }
@@ -50,32 +50,24 @@ export function openInbox(): Inbox {
   return inbox;
 }
 
-/** Operators type payloads by hand: a signal that does not say what it must changes nothing, and fails no task. */
 function receiveSignals({ push }: Inbox): void {
-  const continueRun = (order?: { readonly runNumber: number }) => {
-    if (typeof order?.runNumber === 'number') push({ kind: 'continue', runNumber: order.runNumber });
+  const continueRun = (typed: unknown) => {
+    const order = readRunNumber(typed);
+    if (order !== null) push({ kind: 'continue', ...order });
   };
   setHandler(ensureSignal, continueRun);
   setHandler(wakeSignal, continueRun);
-  setHandler(endAndContinueSignal, (order?: EndAndContinueSignal) => {
-    if (typeof order?.runNumber === 'number' && typeof order.requestKey === 'string')
-      push({ kind: 'endAndContinue', order });
+  setHandler(endAndContinueSignal, (typed: unknown) => {
+    const order = readHandOver(typed);
+    if (order !== null) push({ kind: 'endAndContinue', order });
   });
-  setHandler(closeSignal, (order) => push({ kind: 'close', order: readClose(order) }));
-  setHandler(cancelRunSignal, (order?: { readonly runId: RunId }) => {
-    if (typeof order?.runId === 'string') push({ kind: 'cancelRun', runId: order.runId });
+  setHandler(closeSignal, (typed: unknown) => push({ kind: 'close', order: readClose(typed) }));
+  setHandler(cancelRunSignal, (typed: unknown) => {
+    const order = readRunId(typed);
+    if (order !== null) push({ kind: 'cancelRun', ...order });
   });
   setHandler(expireSignal, () => push({ kind: 'expire' }));
   setHandler(rescheduleSignal, () => push({ kind: 'expire' }));
   setHandler(pokeSignal, () => push({ kind: 'look' }));
   setDefaultSignalHandler(() => undefined);
-}
-
-/** A reason is bounded as on the API, in code points; what is not text is no reason. */
-function readClose(order?: CloseSignal | null): CloseSignal {
-  const { reason, callingRunId } = order ?? {};
-  return {
-    reason: typeof reason === 'string' ? Array.from(reason).slice(0, closeReasonLengthMax).join('') : null,
-    callingRunId: typeof callingRunId === 'string' ? callingRunId : null,
-  };
 }

@@ -32,6 +32,9 @@ const activities = proxyLocalActivities<Activities>({
   localRetryThreshold: '10s',
 });
 
+/** Of a close by a cancellation of the workflow itself. */
+const cancelReason = 'cancelled in Temporal';
+
 interface OpenRun {
   readonly id: RunId;
   readonly scope: CancellationScope;
@@ -50,6 +53,14 @@ interface SessionLoop {
 
 export async function session(input: SessionInput): Promise<void> {
   const loop = startLoop(input);
+  // Temporal's own "cancel" would end this workflow at once and leave a live run in the row that nobody executes.
+  CancellationScope.current().cancelRequested.catch(() =>
+    loop.inbox.push({ kind: 'close', order: { reason: cancelReason, callingRunId: null } }),
+  );
+  await CancellationScope.nonCancellable(() => runSession(loop, input));
+}
+
+async function runSession(loop: SessionLoop, input: SessionInput): Promise<void> {
   const opened = await open(loop, input);
   if (opened.kind === 'gone') return;
   agree(loop, opened);
@@ -119,11 +130,7 @@ async function transition(loop: SessionLoop, event: SessionEvent): Promise<Answe
     case 'endAndContinue':
       return activities.handOverRun({ ...own, ...event.order });
     case 'close':
-      return activities.closeSession({
-        ...own,
-        reason: event.order.reason ?? null,
-        callingRunId: event.order.callingRunId ?? null,
-      });
+      return activities.closeSession({ ...own, ...event.order });
     case 'expire':
       return activities.expireSession(own);
     case 'look':
@@ -186,8 +193,8 @@ function schedule(loop: SessionLoop, view: SessionView, run: RunOrder): void {
     loop.inbox.push({ kind: 'runEnded', runNumber: run.number, outcome });
   };
   void execute();
-  // A run that was alive through the grace has had its time; one that starts after it gets none.
-  if (loop.graceOver) scope.cancel();
+  // I4: no run starts after an end; nor does one that starts after the grace get any time.
+  if (loop.graceOver || view.state !== 'open') scope.cancel();
 }
 
 /** Ended, nothing open, nothing waiting. */

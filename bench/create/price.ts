@@ -1,117 +1,115 @@
-/** What one create costs, counted rather than timed, and whether that depends on how many sessions there are. */
-import { openPostgres } from '../../src/storage/postgres.ts';
-import { connectTemporal } from '../../src/temporal/connect.ts';
-import type { ServerProcess } from '../server-process.ts';
-import { median } from '../statistics.ts';
-import type { CreateClient } from './create-client.ts';
+/** What one call costs, counted rather than timed. */
+import proto from '@temporalio/proto';
+import { callTemporal, connectTemporal } from '../../src/temporal/connect.ts';
+import { query } from '../engines.ts';
+import type { Field, Site } from './create-bench.ts';
 
 export interface Price {
+  readonly name: string;
   readonly workflowTasks: number;
   readonly historyEvents: number;
+  /** As they travel to a worker that has to replay them. */
   readonly historyBytes: number;
-  /** Each is one round trip. */
-  readonly databaseStatements: number;
-  readonly databaseTransactions: number;
+  readonly historyEventTypes: readonly string[];
+  /** Null: the call has no database, or its server does not count. */
+  readonly database: DatabasePrice | null;
 }
 
-interface Bill {
-  readonly server: ServerProcess;
-  readonly client: CreateClient;
-  readonly temporalAddress: string;
-  readonly databaseUrl: string;
+export interface DatabasePrice {
+  /** Each of ours is one round trip and, outside of a transaction, one commit. */
+  readonly statements: number;
+  /** Bytes of write-ahead log. */
+  readonly walBytes: number;
+  readonly texts: readonly { readonly text: string; readonly calls: number }[];
 }
 
-const countedCreates = 20;
+const countedCalls = 50;
+const restDeadlineMs = 10_000;
+const { EventType } = proto.temporal.api.enums.v1;
+const { History } = proto.temporal.api.history.v1;
 
-export async function priceOfCreate(bill: Bill): Promise<Price> {
-  return { ...(await historyOfCreate(bill)), ...(await statementsOfCreate(bill)) };
+export async function priceOf({ engines, engine, onPostgres }: Field): Promise<readonly Price[]> {
+  const { address } = engines.temporal;
+  const one = { calls: 1, inFlight: 1 };
+  const { externalId } = await onPostgres.client.createOne();
+  const floor = await engine.measure({ ...one, contender: 'floor' });
+  const updated = await engine.measure({ ...one, contender: 'update-with-start' });
+  const counts = engines.postgres.countsStatements;
+  const many = { calls: countedCalls, inFlight: 1 };
+  const create = counts ? await databasePrice(onPostgres, () => onPostgres.client.create(many)) : null;
+  const cached = counts ? await databasePrice(onPostgres, () => onPostgres.client.createAgain(many)) : null;
+  const history = (namespace: string, workflowId: string) => historyPrice({ address, namespace, workflowId });
+  return [
+    { name: 'floor', ...(await history('engine', floor.workflowId)), database: null },
+    {
+      name: 'create',
+      ...(await history(onPostgres.server.namespace, `session/dev/${externalId}`)),
+      database: create,
+    },
+    { name: 'bare update-with-start', ...(await history('engine', updated.workflowId)), database: null },
+    {
+      name: 'cached create',
+      workflowTasks: 0,
+      historyEvents: 0,
+      historyBytes: 0,
+      historyEventTypes: [],
+      database: cached,
+    },
+  ];
 }
 
-async function historyOfCreate({ server, client, temporalAddress }: Bill) {
-  const { namespace } = server;
-  const target = { address: temporalAddress, namespace, apiKey: null, tls: false, tlsCertFile: null, tlsKeyFile: null };
-  const temporal = await connectTemporal(target, { log: () => undefined });
+type HistoryPrice = Omit<Price, 'name' | 'database'>;
+
+async function historyPrice(of: { address: string; namespace: string; workflowId: string }): Promise<HistoryPrice> {
+  const { address, namespace, workflowId } = of;
+  const target = { address, namespace, apiKey: null, tls: false, tlsCertFile: null, tlsKeyFile: null };
+  const { connection, client } = await connectTemporal(target, { log: () => undefined });
   try {
-    const { externalId } = await client.createOne();
-    const handle = temporal.client.workflow.getHandle(`session/dev/${externalId}`);
-    // The answer comes before the workflow task has completed.
-    for (let tries = 0; tries < 100; tries += 1) {
-      const { historyLength, raw } = await handle.describe();
-      const isAtRest = raw.pendingWorkflowTask === null || raw.pendingWorkflowTask === undefined;
-      if (isAtRest && historyLength > 3) break;
-    }
-    const { events = [] } = await handle.fetchHistory();
-    const { historySize } = await handle.describe();
-    const completed = (events ?? []).filter((event) => event.workflowTaskCompletedEventAttributes);
-    return {
-      workflowTasks: completed.length,
-      historyEvents: events?.length ?? 0,
-      historyBytes: historySize ?? 0,
-    };
-  } finally {
-    await temporal.connection.close();
-  }
-}
-
-async function statementsOfCreate({ client, databaseUrl }: Bill) {
-  const database = openPostgres({ url: databaseUrl, poolSize: 1, onProblem: () => undefined });
-  try {
-    await database.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
-    await database.query('SELECT pg_stat_statements_reset()');
-    for (let made = 0; made < countedCreates; made += 1) await client.createOne();
-    // Keys are reloaded and readiness is asked about now and then: neither belongs to a create.
-    const [counted] = await database.query<{ statements: number; transactions: number }>(
-      `SELECT coalesce(sum(calls) FILTER (WHERE query ~ 'sessions|gates|runs'), 0)::int AS statements,
-         coalesce(sum(calls) FILTER (WHERE query ~ '^\\s*(WITH|INSERT|COMMIT)'), 0)::int AS transactions
-       FROM pg_stat_statements s JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database()`,
-    );
-    return {
-      databaseStatements: (counted?.statements ?? 0) / countedCreates,
-      databaseTransactions: (counted?.transactions ?? 0) / countedCreates,
-    };
-  } finally {
-    await database.close();
-  }
-}
-
-export interface Flatness {
-  readonly sessions: number;
-  readonly createP50Ms: number;
-  readonly cachedP50Ms: number;
-}
-
-const fillSql = [
-  `INSERT INTO sessions (id, environment_id, workflow_id, external_id, type, task_identifier, trigger_config, tags, request_key)
-   SELECT 'session_fill' || lpad(n::text, 21, '0'), e.id, 'session/dev/fill_' || n, 'fill_' || n, 'chat.agent', 'my-chat',
-     '{"basePayload":{}}', ARRAY['fill'], 'fill_' || n
-   FROM generate_series(1, $1::int) n, environments e WHERE e.name = 'dev'`,
-  `INSERT INTO gates (session_id, owner, owner_started_at, live)
-   SELECT id, 'fill', clock_timestamp(), false FROM sessions WHERE id LIKE 'session\\_fill%'`,
-  `INSERT INTO outs (session_id) SELECT id FROM sessions WHERE id LIKE 'session\\_fill%'`,
-  `INSERT INTO runs (id, session_id, no, environment_id, status, reason, task_identifier, payload, options, finished_at)
-   SELECT 'run_fill' || right(id, 21), id, 1, environment_id, 'COMPLETED', 'initial', task_identifier, '{}', '{"tags":[]}', clock_timestamp()
-   FROM sessions WHERE id LIKE 'session\\_fill%'`,
-];
-
-/** Before and after so many more sessions, on one server. */
-export async function flatness(bill: Bill, sessions: number): Promise<readonly Flatness[]> {
-  const before = { sessions: 1, ...(await medians(bill.client)) };
-  const database = openPostgres({ url: bill.databaseUrl, poolSize: 1, onProblem: () => undefined });
-  try {
-    await database.changeSchema(async (sql) => {
-      for (const [index, text] of fillSql.entries()) await sql.query(text, index === 0 ? [sessions] : []);
+    const handle = client.workflow.getHandle(workflowId);
+    // An answer comes before its workflow task has completed.
+    await callTemporal(client, restDeadlineMs, async () => {
+      while ((await handle.describe()).raw.pendingWorkflowTask) continue;
     });
-    await database.query('ANALYZE');
+    const history = await handle.fetchHistory();
+    const types = (history.events ?? []).map(({ eventType }) => EventType[eventType ?? 0] ?? '');
+    const names = types.map((type) => type.replace('EVENT_TYPE_', '').toLowerCase().replaceAll('_', ' '));
+    return {
+      workflowTasks: names.filter((name) => name === 'workflow task completed').length,
+      historyEvents: names.length,
+      historyBytes: History.encode(history).finish().length,
+      historyEventTypes: names,
+    };
   } finally {
-    await database.close();
+    await connection.close();
   }
-  return [before, { sessions, ...(await medians(bill.client)) }];
 }
 
-async function medians(client: CreateClient) {
-  const load = { calls: 100, inFlight: 1 };
-  await client.create({ calls: 20, inFlight: 1 });
-  const made = await client.create(load);
-  const cached = await client.createAgain(load);
-  return { createP50Ms: median(made.latenciesMs), cachedP50Ms: median(cached.latenciesMs) };
+interface StatementRow {
+  readonly text: string;
+  readonly calls: number;
+  readonly wal_bytes: number;
+}
+
+async function databasePrice({ databaseUrl }: Site, call: () => Promise<unknown>): Promise<DatabasePrice> {
+  if (databaseUrl === null) throw new Error('only PostgreSQL counts statements');
+  await query(databaseUrl, 'CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
+  // The first such call prepares what the later ones use.
+  await call();
+  await query(databaseUrl, 'SELECT pg_stat_statements_reset()');
+  await call();
+  // What comes now and then, such as a reload of the keys, is no part of a call.
+  const rows = await query<StatementRow>(
+    databaseUrl,
+    `SELECT regexp_replace(trim(query), '\\s+', ' ', 'g') AS text, calls::float8, wal_bytes::float8
+     FROM pg_stat_statements
+     WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
+       AND calls >= ${countedCalls / 2} AND query NOT LIKE '%pg_stat_statements%'
+     ORDER BY calls DESC`,
+  );
+  const perCall = (of: (row: StatementRow) => number) => rows.reduce((sum, row) => sum + of(row), 0) / countedCalls;
+  return {
+    statements: perCall((row) => row.calls),
+    walBytes: perCall((row) => row.wal_bytes),
+    texts: rows.map(({ text, calls }) => ({ text: text.slice(0, 90), calls: calls / countedCalls })),
+  };
 }

@@ -5,7 +5,7 @@ import type { Session } from '../domain/session.ts';
 import type { JsonObject, TriggerConfig } from '../domain/trigger-config.ts';
 import type { SessionChanges, SessionStore, SessionUpdate } from '../sessions/ports.ts';
 import type { Database, Sql, SqlRow, SqlValue } from './database.ts';
-import { expireIfPast } from './transitions/end-session.ts';
+import { expireIfPast } from './transitions/expire-gate.ts';
 import { lockGate, readClock } from './transitions/gate-row.ts';
 
 interface SessionRow extends SqlRow {

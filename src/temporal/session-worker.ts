@@ -35,9 +35,14 @@ export async function startSessionWorker(options: SessionWorkerOptions): Promise
     maxCachedWorkflows: 1_000,
     reuseV8Context: true,
   });
-  const running = worker.run().catch((thrown: unknown) => options.onFailed(thrown));
+  let stopping = false;
+  const running = worker.run().catch((thrown: unknown) => {
+    // A stop that came to its bound, as with a database that is away, is not a failure of the worker.
+    if (!stopping) options.onFailed(thrown);
+  });
   return {
     async stop() {
+      stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();
       await running;
     },

@@ -113,6 +113,7 @@ let bundle: ReturnType<typeof bundleWorkflowCode> | null = null;
 function bundledWorkflows(): ReturnType<typeof bundleWorkflowCode> {
   bundle ??= bundleWorkflowCode({
     workflowsPath: workflowEntry,
+    payloadConverterPath: new URL('../../workflows/payload-converter.ts', import.meta.url).pathname,
     // As the build does.
     preloadModules: [workflowEntry],
     logger: silentLogger,

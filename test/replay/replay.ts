@@ -45,6 +45,7 @@ export function bundleOf(entry: string): Bundle {
   const workflowsPath = fileURLToPath(new URL(entry, import.meta.url));
   return bundleWorkflowCode({
     workflowsPath,
+    payloadConverterPath: fileURLToPath(new URL('../../workflows/payload-converter.ts', import.meta.url)),
     // As in production: modules are evaluated once, not once for each session.
     preloadModules: [workflowsPath],
     workflowInterceptorModules: entry.startsWith('./broken/') ? [workflowsPath] : [],

@@ -1,6 +1,15 @@
 /** Sessions end by themselves: on time, with their run's last words, and leaving nothing behind. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { graceSeconds, isCompleted, isExecuting, type OpenedSession, openStage, type Stage } from './stage.ts';
+import { openIdle } from '../replay/shapes/shape.ts';
+import {
+  graceSeconds,
+  isCompleted,
+  isExecuting,
+  type OpenedSession,
+  openStage,
+  type Stage,
+  whileHeld,
+} from './stage.ts';
 import { until, untilEnded } from './wait.ts';
 
 let stage: Stage;
@@ -58,6 +67,50 @@ describe('expiry', () => {
     });
     expect(sooner.status).toBe(200);
     expect(await expiryDelayMs(session)).toBeLessThan(10_000);
+  });
+
+  test('is written by whichever transition notices it first', async () => {
+    const session = await openIdle(stage);
+    const expiresAt = Date.now() + 1_000;
+    await stage.database.query('UPDATE gates SET expires_at = $2 WHERE session_id = $1', [
+      session.id,
+      new Date(expiresAt),
+    ]);
+    await stage.signal(session, 'reschedule');
+    await until(() => Date.now() > expiresAt - 200, 'shortly before');
+    await whileHeld(stage, session, async () => {
+      await stage.signal(session, 'poke');
+      await until(() => Date.now() > expiresAt + 200, 'shortly after');
+    });
+    await untilEnded(stage.client, session);
+    const { gate, records } = await stage.rows(session);
+    expect(gate['expired_at']).not.toBeNull();
+    expect(records.map(({ stream }) => stream)).toEqual(['out']);
+  });
+
+  test('before the row could be written starts no run (I4)', async () => {
+    const expiresAt = Date.now() + 1_500;
+    const externalId = 'born-expired';
+    const created = await stage.database.transaction(async (sql) => {
+      await sql.query('LOCK TABLE sessions IN SHARE MODE');
+      const creating = stage.api.create({
+        externalId,
+        taskIdentifier: 'hold',
+        expiresAt: new Date(expiresAt).toISOString(),
+      });
+      await until(() => Date.now() > expiresAt + 100, 'the moment');
+      return { creating };
+    });
+    expect((await created.creating).status).toBe(409);
+    await untilEnded(stage.client, { workflowId: `session/dev/${externalId}` });
+    const [row] = await stage.database.query<{ id: string }>('SELECT id FROM sessions WHERE external_id = $1', [
+      externalId,
+    ]);
+    const { gate, runs } = await stage.rows({ id: row?.id ?? '' } as OpenedSession);
+    expect(gate['expired_at']).not.toBeNull();
+    expect(runs.map(({ status, attempts }) => [status, attempts])).toEqual([['CANCELED', 0]]);
+    const { events } = await stage.client.workflow.getHandle(`session/dev/${externalId}`).fetchHistory();
+    expect(events?.filter((event) => event.activityTaskScheduledEventAttributes)).toEqual([]);
   });
 });
 

@@ -46,8 +46,12 @@ test.each(names)('text that is no order changes no row and fails no task: %s', a
 });
 
 const halfOrders = [
+  { what: 'no reason', order: {} },
+  { what: 'a reason that no run has', order: { reason: 'because' } },
   { what: 'a row of its own', order: { reason: 'manual', sessionId: 'session_of_nobody' } },
   { what: 'an owner of its own', order: { reason: 'manual', owner: { id: 'me', startedAtMs: 0 } } },
+  { what: 'a count of its own', order: { reason: 'manual', scheduled: 99 } },
+  { what: 'a deployment that is none', order: { reason: 'upgrade', externalDeploymentId: { deployment: 2 } } },
 ];
 
 test.each(halfOrders)('half a hand-over, with $what, leaves a session that works', async ({ order }) => {
@@ -62,6 +66,7 @@ const oddReasons = [
   { what: 'truth', reason: true },
   { what: 'object', reason: { code: 7 } },
   { what: 'list', reason: ['a'] },
+  { what: 'text with U+0000', reason: 'nul \u0000 in it' },
   { what: 'text of 50,000 characters', reason: 'long '.repeat(10_000) },
 ];
 
@@ -72,4 +77,21 @@ test.each(oddReasons)('a close for the reason $what closes', async ({ reason }) 
   const { gate } = await stage.rows(session);
   const kept = gate['closed_reason'] as string | null;
   expect(kept?.length ?? 0).toBeLessThanOrEqual(256);
+});
+
+test('a payload that cannot be decoded changes nothing', async () => {
+  const session = await openIdle(stage);
+  for (const [encoding, data] of [
+    ['json/plain', '{reason: oops'],
+    ['json/protobuf', '{}'],
+    ['binary/encrypted', 'x'],
+  ] as const) {
+    await stage.client.workflowService.signalWorkflowExecution({
+      namespace: stage.site.namespace,
+      workflowExecution: { workflowId: session.workflowId },
+      signalName: 'ensure',
+      input: { payloads: [{ metadata: { encoding: Buffer.from(encoding) }, data: Buffer.from(data) }] },
+    });
+  }
+  await expectWorking(session);
 });

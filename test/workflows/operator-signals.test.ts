@@ -109,7 +109,17 @@ describe('the other signals', () => {
   });
 });
 
-describe("Temporal's own button", () => {
+describe("Temporal's own buttons", () => {
+  test('a request to cancel the workflow closes the session', async () => {
+    const session = await stage.open('hold');
+    await stage.api.runWhen(session.runId, isExecuting);
+    await operator.cancel(session.workflowId);
+    await untilEnded(stage.client, session);
+    const { gate, runs } = await stage.rows(session);
+    expect(gate['closed_at']).not.toBeNull();
+    expect(runs.map(({ status }) => status)).toEqual(['CANCELED']);
+  });
+
   test('a terminated workflow is started again by the next order, and its lost run ends', async () => {
     const session = await stage.open('hold');
     await stage.api.runWhen(session.runId, isExecuting);

@@ -12,6 +12,8 @@ export interface Operator {
   query(workflowId: string, name: string): Promise<unknown>;
   /** Workflow ids that the list filter finds. */
   list(filter: string): Promise<readonly string[]>;
+  /** Asks the workflow to cancel itself: the first button of Temporal UI. */
+  cancel(workflowId: string): Promise<void>;
   terminate(workflowId: string): Promise<void>;
 }
 
@@ -40,6 +42,9 @@ export function operatorOf(site: Site): Operator {
         readonly execution: { readonly workflowId: string };
       }[];
       return found.map(({ execution }) => execution.workflowId);
+    },
+    async cancel(workflowId) {
+      await call('cancel', '--workflow-id', workflowId);
     },
     async terminate(workflowId) {
       await call('terminate', '--workflow-id', workflowId);

@@ -8,7 +8,7 @@ import type { SessionId } from '../../domain/ids.ts';
 import { kindOf, type StreamName } from '../../domain/stream.ts';
 import type { AppendAnswer, RecordToAppend } from '../../sessions/ports.ts';
 import type { Database, Sql } from '../database.ts';
-import { expireIfPast } from '../transitions/end-session.ts';
+import { expireIfPast } from '../transitions/expire-gate.ts';
 import { type LockedGate, lockGates } from '../transitions/gate-row.ts';
 import { applyPlans, type PlannedRecord } from './apply.ts';
 

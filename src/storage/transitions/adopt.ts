@@ -3,8 +3,9 @@ import { decideOwner, hasUnread, isOpen } from '../../domain/gate.ts';
 import type { RunId } from '../../domain/ids.ts';
 import type { OwnedSession, TransitionAnswer } from '../../domain/transition.ts';
 import type { Database, Sql } from '../database.ts';
-import { type LockedGate, lockGate, readClock, viewGate } from './gate-row.ts';
+import { type LockedGate, lockGate, readClock } from './gate-row.ts';
 import { finishLostRuns, readLastClientSeq, startRun } from './run-row.ts';
+import { viewGate } from './view-gate.ts';
 
 export function adoptSession(db: Database, order: OwnedSession, newRunId: () => RunId): Promise<TransitionAnswer> {
   return db.transaction(async (sql) => {

@@ -3,8 +3,9 @@ import { maySucceedDeadRun } from '../../domain/gate.ts';
 import type { RunId } from '../../domain/ids.ts';
 import type { ContinueOrder, TransitionAnswer } from '../../domain/transition.ts';
 import type { Database } from '../database.ts';
-import { lockOwnGate, readClock, viewGate } from './gate-row.ts';
+import { lockOwnGate, readClock } from './gate-row.ts';
 import { startRun } from './run-row.ts';
+import { viewGate } from './view-gate.ts';
 
 export function continueRun(db: Database, order: ContinueOrder, newRunId: () => RunId): Promise<TransitionAnswer> {
   return db.transaction(async (sql) => {

@@ -1,5 +1,5 @@
 /** create(environment, externalId, request key, owner): the row, its gate, its streams and run 1, or the row that exists. */
-import type { Gate } from '../../domain/gate.ts';
+import { type Gate, isOpen } from '../../domain/gate.ts';
 import type { RunId, SessionId } from '../../domain/ids.ts';
 import type { RunOrder } from '../../domain/run.ts';
 import type { Session } from '../../domain/session.ts';
@@ -8,7 +8,8 @@ import { runOptions, runPayload } from '../../domain/trigger-config.ts';
 import type { OnCommitted } from '../../sessions/ports.ts';
 import type { Database } from '../database.ts';
 import { adoptSession } from './adopt.ts';
-import { gateView, type LockedGate } from './gate-row.ts';
+import type { LockedGate } from './gate-row.ts';
+import { gateView } from './view-gate.ts';
 
 // One statement and so one transaction and one round trip: 0.6 ms of a create on PostgreSQL (`npm run bench create`).
 // I6: the two unique keys decide; a loser inserts nothing and reads the winner's row in a new statement.
@@ -44,8 +45,10 @@ export async function createSession(
   const [inserted] = await db.query<InsertedRow>(insertSessionSql, insertValues(order, run));
   if (inserted !== undefined) {
     onCommitted?.(insertedSession(order, run, inserted));
-    return gateView(newGate(order), inserted.now, order.scheduled < 1 ? run : null);
+    const gate = newGate(order);
+    if (isOpen(gate, inserted.now)) return gateView(gate, inserted.now, order.scheduled < 1 ? run : null);
   }
+  // There already, or inserted by a worker so late that it has expired.
   const [existing] = await db.query<{ id: SessionId }>('SELECT id FROM sessions WHERE workflow_id = $1', [
     order.workflowId,
   ]);

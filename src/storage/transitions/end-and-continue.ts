@@ -3,8 +3,9 @@ import { maySucceedCurrentRun } from '../../domain/gate.ts';
 import type { RunId } from '../../domain/ids.ts';
 import type { EndAndContinueOrder, TransitionAnswer } from '../../domain/transition.ts';
 import type { Database } from '../database.ts';
-import { lockOwnGate, readClock, viewGate } from './gate-row.ts';
+import { lockOwnGate, readClock } from './gate-row.ts';
 import { startRun } from './run-row.ts';
+import { viewGate } from './view-gate.ts';
 
 // Protocol section 7.3: an upgrade drops the pinned deployment, or moves it; `lockToVersion` stays.
 const repinSql = `

@@ -3,8 +3,9 @@ import { decideEnd } from '../../domain/gate.ts';
 import type { RunId } from '../../domain/ids.ts';
 import type { EndRunOrder, TransitionAnswer } from '../../domain/transition.ts';
 import type { Database, Sql } from '../database.ts';
-import { type LockedGate, lockOwnGate, readClock, viewGate } from './gate-row.ts';
+import { type LockedGate, lockOwnGate, readClock } from './gate-row.ts';
 import { finishRun, readLastClientSeq, startRun } from './run-row.ts';
+import { viewGate } from './view-gate.ts';
 
 export function endRun(db: Database, order: EndRunOrder, newRunId: () => RunId): Promise<TransitionAnswer> {
   return db.transaction(async (sql) => {

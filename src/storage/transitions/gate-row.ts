@@ -2,10 +2,9 @@
  * The gate row under its lock. Every transition begins here: lock, then look in NEW statements, because
  * a statement's snapshot is older than its wait for the lock (lifecycle R2).
  */
-import { type Gate, stateOf } from '../../domain/gate.ts';
+import type { Gate } from '../../domain/gate.ts';
 import type { EnvironmentName, SessionId } from '../../domain/ids.ts';
-import type { RunOrder } from '../../domain/run.ts';
-import type { GateView, OwnedSession } from '../../domain/transition.ts';
+import type { OwnedSession } from '../../domain/transition.ts';
 import type { Sql, SqlRow } from '../database.ts';
 
 /** A gate that this transaction holds, with the immutable facts of its session. */
@@ -104,51 +103,4 @@ export async function readClock(sql: Sql): Promise<Date> {
   const [row] = await sql.query<{ now: Date }>('SELECT clock_timestamp() AS now');
   if (row === undefined) throw new Error('the database returned no clock');
   return row.now;
-}
-
-interface RunOrderRow extends SqlRow {
-  id: string;
-  no: number;
-  reason: string;
-  task_identifier: string;
-  payload: unknown;
-  options: unknown;
-}
-
-/** What the workflow must make itself agree with (R4), read in the transaction that changed it. */
-export async function viewGate(sql: Sql, gate: LockedGate, scheduled: number): Promise<GateView> {
-  const unscheduled = gate.live && gate.runNumber > scheduled ? await readRunOrder(sql, gate) : null;
-  return gateView(gate, await readClock(sql), unscheduled);
-}
-
-export function gateView(gate: LockedGate, now: Date, unscheduled: RunOrder | null): GateView {
-  return {
-    kind: 'gate',
-    sessionId: gate.sessionId,
-    externalId: gate.externalId,
-    taskIdentifier: gate.taskIdentifier,
-    environment: gate.environment,
-    state: stateOf(gate, now),
-    runNumber: gate.runNumber,
-    live: gate.live,
-    expiresAtMs: gate.expiresAt?.getTime() ?? null,
-    nowMs: now.getTime(),
-    unscheduled,
-  };
-}
-
-async function readRunOrder(sql: Sql, gate: LockedGate): Promise<RunOrder | null> {
-  const [row] = await sql.query<RunOrderRow>(
-    'SELECT id, no, reason, task_identifier, payload, options FROM runs WHERE session_id = $1 AND no = $2',
-    [gate.sessionId, gate.runNumber],
-  );
-  if (row === undefined) return null;
-  return {
-    id: row.id as RunOrder['id'],
-    number: row.no,
-    reason: row.reason as RunOrder['reason'],
-    taskIdentifier: row.task_identifier,
-    payload: row.payload as RunOrder['payload'],
-    options: row.options as RunOrder['options'],
-  };
 }

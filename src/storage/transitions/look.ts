@@ -1,7 +1,8 @@
 /** The gate as it is: for a workflow that was poked, or that begins anew after continue-as-new. */
 import type { OwnedSession, TransitionAnswer } from '../../domain/transition.ts';
 import type { Database } from '../database.ts';
-import { lockOwnGate, viewGate } from './gate-row.ts';
+import { lockOwnGate } from './gate-row.ts';
+import { viewGate } from './view-gate.ts';
 
 export function lookAtGate(db: Database, order: OwnedSession): Promise<TransitionAnswer> {
   return db.transaction(async (sql) => {
