@@ -11,7 +11,7 @@ export interface Contender {
   readonly name: string;
   readonly measure: (load: Load) => Promise<Slot>;
   /** Processes that work for its calls, and for nobody else's during its turn. */
-  readonly pids: readonly number[];
+  readonly pids: () => readonly number[];
   /** Its p50 by the floor's is to be this at most; absent for a baseline. */
   readonly p50Target?: number;
   /** Its throughput by the floor's is to be this at least. */
@@ -61,10 +61,10 @@ export async function contest({ contenders, load, timeMs }: ContestOptions): Pro
 }
 
 async function takeTurn({ measure, pids }: Contender, turns: Turns, load: Load): Promise<void> {
-  const beforeMs = processorMs(pids);
+  const beforeMs = processorMs(pids());
   turns.slots.push(await measure(load));
   await sleep(settleMs);
-  const afterMs = processorMs(pids);
+  const afterMs = processorMs(pids());
   turns.spentMs =
     beforeMs === null || afterMs === null || turns.spentMs === null ? null : turns.spentMs + afterMs - beforeMs;
 }

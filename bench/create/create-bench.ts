@@ -16,6 +16,7 @@
  */
 import { createStopStack, type StopStack } from '../../src/stop-stack.ts';
 import { type Engines, startEngines } from '../engines.ts';
+import { familyOf } from '../processor-time.ts';
 import { type ServerProcess, startServerProcess } from '../server-process.ts';
 import { type Contender, contest, type Standing } from './contest.ts';
 import { type CreateClient, createClient } from './create-client.ts';
@@ -42,10 +43,9 @@ const p50TargetOfCached = 0.1;
 
 /** Of the measuring phases together; starting, filling and stopping take about 40 s more on a slow machine. */
 const phases = {
-  full: { warmUpCalls: 300, contestMs: 60_000, flatnessMs: 30_000 },
-  quick: { warmUpCalls: 60, contestMs: 8_000, flatnessMs: 6_000 },
+  full: { warmUpCalls: 300, contestMs: 55_000, flatnessMs: 30_000, sessions: 100_000 },
+  quick: { warmUpCalls: 60, contestMs: 8_000, flatnessMs: 5_000, sessions: 10_000 },
 } as const;
-const filledSessions = 100_000;
 
 export async function benchCreate({ quick, say }: BenchOptions): Promise<CreateReport> {
   const stops = createStopStack(({ part, error }) => say(`${part} did not stop in order: ${String(error)}`));
@@ -53,7 +53,7 @@ export async function benchCreate({ quick, say }: BenchOptions): Promise<CreateR
   process.once('SIGINT', onSignal).once('SIGTERM', onSignal);
   try {
     const phase = quick ? phases.quick : phases.full;
-    const field = await startField(stops, say);
+    const field = await startField({ stops, say, sessions: phase.sessions });
     const contenders = contendersOf(field);
     say('warming up');
     const onFilled = sameOnFilled(field);
@@ -69,10 +69,10 @@ export async function benchCreate({ quick, say }: BenchOptions): Promise<CreateR
     }
     say('counting what one costs');
     const prices = await priceOf(field);
-    say(`measuring beside ${filledSessions.toLocaleString('en')} sessions`);
+    say(`measuring beside ${phase.sessions.toLocaleString('en')} sessions`);
     const load = { inFlight: 1, calls: 16 };
     const flat = await contest({ contenders: onFilled, load, timeMs: phase.flatnessMs });
-    return { standings, prices, flatness: { sessions: filledSessions, standings: flat } };
+    return { standings, prices, flatness: { sessions: phase.sessions, standings: flat } };
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     await stops.stop();
@@ -95,7 +95,14 @@ export interface Field {
   readonly onPglite: Site;
 }
 
-async function startField(stops: StopStack, say: BenchOptions['say']): Promise<Field> {
+interface FieldOptions {
+  readonly stops: StopStack;
+  readonly say: BenchOptions['say'];
+  /** In the filled table. */
+  readonly sessions: number;
+}
+
+async function startField({ stops, say, sessions }: FieldOptions): Promise<Field> {
   say('starting Temporal and PostgreSQL');
   const engines = await startEngines({ namespaces: ['engine', 'postgres', 'filled', 'pglite'], stops, say });
   const temporalAddress = engines.temporal.address;
@@ -112,15 +119,13 @@ async function startField(stops: StopStack, say: BenchOptions['say']): Promise<F
   const onFilled = await site('filled', filledUrl);
   const onPglite = await site('pglite', null);
   say('filling a table');
-  await fillSessions(filledUrl, filledSessions);
+  await fillSessions(filledUrl, sessions);
   return { engines, engine, onPostgres, onFilled, onPglite };
 }
 
 function contendersOf({ engines, engine, onPostgres, onPglite }: Field): [Contender, ...Contender[]] {
-  const [temporal, postgres] = [engines.temporal.pid, engines.postgres.pid];
-  const ofEngine = [temporal, engine.pid];
-  const ofPostgres = [temporal, onPostgres.server.pid, postgres, process.pid];
-  const ofPglite = [temporal, onPglite.server.pid, process.pid];
+  const ofEngine = () => [engines.temporal.pid, engine.pid];
+  const [ofPostgres, ofPglite] = [pidsOf(engines, onPostgres), pidsOf(engines, onPglite)];
   return [
     {
       name: 'floor: eager start to first local activity',
@@ -150,13 +155,18 @@ function contendersOf({ engines, engine, onPostgres, onPglite }: Field): [Conten
   ];
 }
 
+/** This process has the HTTP client. */
+const pidsOf =
+  ({ temporal, postgres }: Engines, { server, databaseUrl }: Site) =>
+  (): number[] => [temporal.pid, server.pid, process.pid, ...(databaseUrl === null ? [] : familyOf(postgres.pid))];
+
 /** Pairs: each with hardly any session in the table, and with many. */
 function sameOnFilled({ engines, onPostgres, onFilled }: Field): [Contender, ...Contender[]] {
-  const pids = ({ server }: Site) => [engines.temporal.pid, server.pid, engines.postgres.pid, process.pid];
+  const [few, many] = [pidsOf(engines, onPostgres), pidsOf(engines, onFilled)];
   return [
-    { name: 'create', measure: onPostgres.client.create, pids: pids(onPostgres) },
-    { name: 'create', measure: onFilled.client.create, pids: pids(onFilled) },
-    { name: 'cached create', measure: onPostgres.client.createAgain, pids: pids(onPostgres) },
-    { name: 'cached create', measure: onFilled.client.createAgain, pids: pids(onFilled) },
+    { name: 'create', measure: onPostgres.client.create, pids: few },
+    { name: 'create', measure: onFilled.client.create, pids: many },
+    { name: 'cached create', measure: onPostgres.client.createAgain, pids: few },
+    { name: 'cached create', measure: onFilled.client.createAgain, pids: many },
   ];
 }

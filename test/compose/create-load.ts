@@ -9,6 +9,11 @@ export interface CreateLoad {
   readonly created: readonly Created[];
   /** Creates that found nobody listening, by API; they were sent to the next one. */
   readonly refused: ReadonlyMap<string, number>;
+  /**
+   * Ids of requests whose connection ended without an answer; they were sent to the next API too. A server that closes
+   * an idle connection cannot help it if the next request is on its way. One that it has heard it has to answer.
+   */
+  readonly unanswered: readonly string[];
   /** Everything else that a client would call a failure; a 503 says to ask again, so only a third is one. */
   readonly failures: readonly string[];
   /** Resolves when every create has its answer. */
@@ -28,49 +33,53 @@ const triesMax = 3;
 export function startCreateLoad({ urls, secretKey, body, inFlight }: CreateLoadOptions): CreateLoad {
   const created: Created[] = [];
   const failures: string[] = [];
+  const unanswered: string[] = [];
   const refused = new Map<string, number>();
   let sent = 0;
   let isStopping = false;
 
-  async function createAt(url: string, externalId: string, tries = 1): Promise<'answered' | 'refused'> {
+  async function createAt(url: string, name: string, tries = 1): Promise<'answered' | 'unheard'> {
+    sent += 1;
+    const requestId = `${name}.${sent}`;
     try {
       const response = await fetch(`${url}/api/v1/sessions`, {
         method: 'POST',
         headers: {
           Authorization: `Bearer ${secretKey}`,
           'Content-Type': 'application/json',
-          'x-trigger-request-idempotency-key': externalId,
+          'x-trigger-request-idempotency-key': name,
+          'x-request-id': requestId,
         },
-        body: JSON.stringify(body(externalId)),
+        body: JSON.stringify(body(name)),
       });
       const answer = (await response.json()) as Created;
-      if (response.status === 503 && tries < triesMax) return await createAt(url, externalId, tries + 1);
+      if (response.status === 503 && tries < triesMax) return await createAt(url, name, tries + 1);
       if (response.status === 201) created.push(answer);
-      else failures.push(`${externalId} at ${url}: ${response.status} ${JSON.stringify(answer)}`);
+      else failures.push(`${requestId} at ${url}: ${response.status} ${JSON.stringify(answer)}`);
+      return 'answered';
     } catch (thrown) {
-      const { code } = ((thrown as Error).cause ?? thrown) as NodeJS.ErrnoException;
-      if (code === 'ECONNREFUSED') return 'refused';
-      failures.push(`${externalId} at ${url}: ${code} ${String((thrown as Error).cause ?? thrown)}`);
+      const cause = ((thrown as Error).cause ?? thrown) as NodeJS.ErrnoException;
+      if (cause.code === 'ECONNREFUSED') refused.set(url, (refused.get(url) ?? 0) + 1);
+      else if (cause.code === 'UND_ERR_SOCKET' || cause.code === 'ECONNRESET') unanswered.push(requestId);
+      else failures.push(`${requestId} at ${url}: ${String(cause)}`);
+      return 'unheard';
     }
-    return 'answered';
   }
 
-  async function client(): Promise<void> {
-    while (!isStopping) {
-      sent += 1;
-      const externalId = `load ${sent}`;
+  async function client(number: number): Promise<void> {
+    for (let turn = 0; !isStopping; turn += 1) {
+      const name = `load-${number}-${turn}`;
       for (let tries = 0; tries < urls.length; tries += 1) {
-        const url = urls[(sent + tries) % urls.length] ?? '';
-        if ((await createAt(url, externalId)) === 'answered') break;
-        refused.set(url, (refused.get(url) ?? 0) + 1);
+        if ((await createAt(urls[(turn + tries) % urls.length] ?? '', name)) === 'answered') break;
       }
     }
   }
 
-  const clients = Array.from({ length: inFlight }, client);
+  const clients = Array.from({ length: inFlight }, (_, number) => client(number));
   return {
     created,
     refused,
+    unanswered,
     failures,
     async stop() {
       isStopping = true;
@@ -78,3 +87,7 @@ export function startCreateLoad({ urls, secretKey, body, inFlight }: CreateLoadO
     },
   };
 }
+
+/** Requests that a server has logged as its own, and whose client got no answer: there may be none. */
+export const leftInTheLurch = ({ unanswered }: CreateLoad, lines: readonly string[]): string[] =>
+  unanswered.filter((requestId) => lines.some((line) => line.includes(`"${requestId}"`)));

@@ -47,7 +47,7 @@ describe.concurrent('a create', () => {
       await withTwoApis(point, async ({ dying, living, executed }) => {
         const changes = article === 'an' ? { externalId: `killed ${point}` } : {};
         const key = keyed();
-        await expect(dying.create(changes, key)).rejects.toThrow();
+        await expect(dying.create(changes, key)).rejects.toThrow(/fetch failed/);
         const answer = await untilAnswered(() => living.create(changes, key));
         expect(answer).toMatchObject({ status: 201, body: { isCached: false } });
         await vi.waitFor(() => expect(executed(answer.body.id)).toBe(1), inTime);

@@ -22,7 +22,8 @@ let tasks: TestTasks;
 beforeAll(async () => {
   [temporal, postgres] = await Promise.all([startPrivateTemporal(), startPostgres()]);
   const database = openPostgres({ url: postgres.url(), poolSize: 1, onProblem: () => undefined });
-  await migrate(database).finally(() => database.close());
+  await migrate(database);
+  await database.close();
   site = await openSite({ databaseUrl: postgres.url(), temporalAddress: temporal.address });
   server = await startTestServer({ site });
   tasks = await startTestTasks({ site, server });

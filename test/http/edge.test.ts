@@ -84,8 +84,8 @@ describe('paths and methods', () => {
   });
 
   test.each([
-    ['DELETE', '/api/v1/sessions', 'POST'],
-    ['PUT', '/api/v1/sessions/chat_1', 'HEAD, GET'],
+    ['DELETE', '/api/v1/sessions', 'POST, HEAD, GET'],
+    ['PUT', '/api/v1/sessions/chat_1', 'HEAD, GET, PATCH'],
     ['POST', '/api/v3/runs/run_1', 'HEAD, GET'],
     ['PATCH', '/api/v2/runs/run_1/cancel', 'POST'],
   ])('%s %s names what is allowed', async (method, path, allow) => {
@@ -94,7 +94,7 @@ describe('paths and methods', () => {
     expect(await jsonOf(answer)).toEqual([405, { error: 'Method not allowed' }]);
   });
 
-  test.each(['/api/v1/sessions', '/api/v2/runs/run_1/cancel'])(
+  test.each(['/api/v1/sessions/chat_1/close', '/api/v2/runs/run_1/cancel'])(
     'GET %s answers 405 with an empty body',
     async (path) => {
       const answer = await edge.fetch(path);
@@ -134,7 +134,7 @@ describe('paths and methods', () => {
 
   test.each([
     ['GET', '/api/v1/sessions/\xc3\xa9', 400],
-    ['GET', 'http://api.test/api/v1/sessions', 405],
+    ['GET', 'http://api.test/api/v2/runs/run_1/cancel', 405],
     ['GET', 'http://[', 400],
     ['GET', 'http://api.test?x', 404],
     ['OPTIONS', '*', 404],
