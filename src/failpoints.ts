@@ -3,6 +3,7 @@
  * `FAILPOINTS` is a comma list of `<point>=<action>[@<nth hit>]`; actions: `kill` (SIGKILL of this process),
  * `pause` (SIGSTOP, until someone sends SIGCONT). Each fires once. Unset, a point costs one call.
  */
+import { writeSync } from 'node:fs';
 import type { Failpoints } from './sessions/ports.ts';
 
 const signals = { kill: 'SIGKILL', pause: 'SIGSTOP' } as const;
@@ -25,7 +26,8 @@ export function readFailpoints(text: string | null): Failpoints {
       point.hitsLeft -= 1;
       if (point.hitsLeft > 0) return;
       points.delete(name);
-      process.stderr.write(`failpoint ${name}: ${point.signal}\n`);
+      // Written before the signal strikes, whatever standard error is.
+      writeSync(2, `failpoint ${name}: ${point.signal}\n`);
       process.kill(process.pid, point.signal);
       // The signal is asynchronous: give it the turn of the event loop in which it strikes.
       await new Promise((resolve) => setTimeout(resolve, 20));

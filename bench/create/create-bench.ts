@@ -7,7 +7,7 @@
  * - update-with-start: the bare alternative, timed inside the same process from the call until its answer.
  * - create: our server, compiled, with its session worker in the same process, on PostgreSQL with fsync on; timed at an
  *   HTTP client in this process, over kept-alive connections, from the call until the last byte of the 201. So what
- *   HTTP costs counts against us.
+ *   HTTP costs counts against us, on both ends.
  * - create on PGlite: the same on the embedded database, which does not fsync.
  * - cached create: the same external id and body again.
  *
@@ -30,21 +30,30 @@ export interface BenchOptions {
 }
 
 export interface CreateReport {
-  /** At 1 and at 16 in flight, floor first. */
-  readonly standings: readonly (readonly Standing[])[];
+  readonly alone: readonly Standing[];
+  /** Sixteen in flight. */
+  readonly crowded: readonly Standing[];
   readonly prices: readonly Price[];
-  /** One in flight: with hardly any session in the table, and with that many; the former first. */
-  readonly flatness: { readonly sessions: number; readonly standings: readonly Standing[] };
+  /** Pairs of `alone`: the same call beside hardly any sessions and beside many. */
+  readonly flatness: readonly Flatness[];
+}
+
+export interface Flatness {
+  readonly name: string;
+  readonly sessions: number;
+  readonly p50Ms: number;
+  readonly p50MsBesideMany: number;
+  readonly ratio: number;
 }
 
 const p50TargetOfCreate = 1.15;
 const perSecondTargetOfCreate = 1 / 1.15;
 const p50TargetOfCached = 0.1;
 
-/** Of the measuring phases together; starting, filling and stopping take about 40 s more on a slow machine. */
+/** Starting, filling, warming up and stopping take half a minute, on a busy machine twice that. */
 const phases = {
-  full: { warmUpCalls: 300, contestMs: 55_000, flatnessMs: 30_000, sessions: 100_000 },
-  quick: { warmUpCalls: 60, contestMs: 8_000, flatnessMs: 5_000, sessions: 10_000 },
+  full: { warmUpCalls: 200, aloneMs: 70_000, crowdedMs: 50_000, sessions: 100_000 },
+  quick: { warmUpCalls: 60, aloneMs: 12_000, crowdedMs: 8_000, sessions: 10_000 },
 } as const;
 
 export async function benchCreate({ quick, say }: BenchOptions): Promise<CreateReport> {
@@ -54,25 +63,18 @@ export async function benchCreate({ quick, say }: BenchOptions): Promise<CreateR
   try {
     const phase = quick ? phases.quick : phases.full;
     const field = await startField({ stops, say, sessions: phase.sessions });
-    const contenders = contendersOf(field);
+    const [contenders, onFilled] = [contendersOf(field), sameOnFilled(field, phase.sessions)];
     say('warming up');
-    const onFilled = sameOnFilled(field);
     const warmUp = { calls: phase.warmUpCalls, inFlight: 8 };
     for (const { measure } of [...contenders, ...onFilled]) await measure(warmUp);
-    const standings: Standing[][] = [];
-    for (const load of [
-      { inFlight: 1, calls: 16 },
-      { inFlight: 16, calls: 64 },
-    ]) {
-      say(`measuring ${load.inFlight} in flight`);
-      standings.push(await contest({ contenders, load, timeMs: phase.contestMs }));
-    }
-    say('counting what one costs');
-    const prices = await priceOf(field);
-    say(`measuring beside ${phase.sessions.toLocaleString('en')} sessions`);
+    say('measuring 1 in flight');
     const load = { inFlight: 1, calls: 16 };
-    const flat = await contest({ contenders: onFilled, load, timeMs: phase.flatnessMs });
-    return { standings, prices, flatness: { sessions: phase.sessions, standings: flat } };
+    const alone = await contest({ contenders: [...contenders, ...onFilled], load, timeMs: phase.aloneMs });
+    say('measuring 16 in flight');
+    const crowd = { inFlight: 16, calls: 64 };
+    const crowded = await contest({ contenders, load: crowd, timeMs: phase.crowdedMs });
+    say('counting what one costs');
+    return { alone, crowded, prices: await priceOf(field), flatness: flatnessOf(alone, phase.sessions) };
   } finally {
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     await stops.stop();
@@ -160,13 +162,21 @@ const pidsOf =
   ({ temporal, postgres }: Engines, { server, databaseUrl }: Site) =>
   (): number[] => [temporal.pid, server.pid, process.pid, ...(databaseUrl === null ? [] : familyOf(postgres.pid))];
 
-/** Pairs: each with hardly any session in the table, and with many. */
-function sameOnFilled({ engines, onPostgres, onFilled }: Field): [Contender, ...Contender[]] {
-  const [few, many] = [pidsOf(engines, onPostgres), pidsOf(engines, onFilled)];
+const besideMany = (name: string, sessions: number): string => `${name}, ${sessions.toLocaleString('en')} sessions`;
+
+function sameOnFilled({ engines, onFilled }: Field, sessions: number): Contender[] {
+  const [{ client }, pids] = [onFilled, pidsOf(engines, onFilled)];
   return [
-    { name: 'create', measure: onPostgres.client.create, pids: few },
-    { name: 'create', measure: onFilled.client.create, pids: many },
-    { name: 'cached create', measure: onPostgres.client.createAgain, pids: few },
-    { name: 'cached create', measure: onFilled.client.createAgain, pids: many },
+    { name: besideMany('create', sessions), measure: client.create, pids },
+    { name: besideMany('cached create', sessions), measure: client.createAgain, pids },
   ];
+}
+
+function flatnessOf(standings: readonly Standing[], sessions: number): Flatness[] {
+  return standings.flatMap((few) => {
+    const many = standings.find(({ name }) => name === besideMany(few.name, sessions));
+    if (many === undefined) return [];
+    const ratio = many.p50Ratio / few.p50Ratio;
+    return [{ name: few.name, sessions, p50Ms: few.p50Ms, p50MsBesideMany: many.p50Ms, ratio }];
+  });
 }

@@ -1,7 +1,7 @@
 /** Creates over HTTP, as a client with connections of its own sees them. */
 import { randomUUID } from 'node:crypto';
-import { Agent, request } from 'node:http';
 import { closedLoop, type Load, type Slot } from '../closed-loop.ts';
+import { type HttpAnswer, type HttpConnection, openConnection } from '../http-connection.ts';
 import type { ServerProcess } from '../server-process.ts';
 
 export interface CreateClient {
@@ -10,72 +10,72 @@ export interface CreateClient {
   /** Each call the same external id and body, of a session that exists. */
   createAgain(load: Load): Promise<Slot>;
   /** One more session. */
-  createOne(): Promise<{ readonly sessionId: string; readonly externalId: string }>;
+  createOne(): Promise<{ readonly externalId: string }>;
   close(): void;
 }
 
-interface Created {
-  readonly id: string;
-  readonly isCached: boolean;
+const newExternalId = (): string => `chat_${randomUUID()}`;
+
+export function createClient(server: ServerProcess): CreateClient {
+  const url = new URL(server.url);
+  const idle: HttpConnection[] = [];
+
+  async function send(request: string): Promise<HttpAnswer> {
+    const connection = idle.pop() ?? (await openConnection(url));
+    const answer = await connection.send(request);
+    if (connection.isOpen()) idle.push(connection);
+    return answer;
+  }
+
+  /** Milliseconds from the call until the answer's last byte. */
+  async function create(externalId: string, wanted: 200 | 201): Promise<number> {
+    const request = requestOf(url, { secretKey: server.secretKey, externalId });
+    const startedAtMs = performance.now();
+    const { status, body } = await send(request);
+    const ms = performance.now() - startedAtMs;
+    if (status !== wanted) throw new Error(`a create answered ${status} instead of ${wanted}: ${body}`);
+    return ms;
+  }
+
+  async function createOne(): Promise<{ externalId: string }> {
+    const externalId = newExternalId();
+    await create(externalId, 201);
+    return { externalId };
+  }
+
+  let known: Promise<{ externalId: string }> | null = null;
+  return {
+    create: (load) => closedLoop(load, () => create(newExternalId(), 201)),
+    async createAgain(load) {
+      known ??= createOne();
+      const { externalId } = await known;
+      return closedLoop(load, () => create(externalId, 200));
+    },
+    createOne,
+    close: () => idle.forEach((connection) => connection.close()),
+  };
 }
 
-const bodyOf = (externalId: string): string =>
-  JSON.stringify({
+/** The seed page's own example; its head is as long as the official client's. */
+function requestOf({ host }: URL, { secretKey, externalId }: { secretKey: string; externalId: string }): string {
+  const body = JSON.stringify({
     type: 'chat.agent',
     externalId,
     taskIdentifier: 'my-chat',
     triggerConfig: { basePayload: { chatId: externalId }, tags: [`chat:${externalId}`] },
   });
-
-export function createClient(server: ServerProcess): CreateClient {
-  const agent = new Agent({ keepAlive: true });
-  const url = new URL('/api/v1/sessions', server.url);
-
-  /** From the call until the answer's last byte. */
-  async function post(body: string): Promise<{ ms: number; status: number; text: string }> {
-    const startedAtMs = performance.now();
-    const { status, text } = await new Promise<{ status: number; text: string }>((resolve, reject) => {
-      const headers = {
-        Authorization: `Bearer ${server.secretKey}`,
-        'Content-Type': 'application/json',
-        'Content-Length': Buffer.byteLength(body),
-      };
-      const call = request(url, { agent, method: 'POST', headers }, (response) => {
-        let received = '';
-        response.setEncoding('utf8');
-        response.on('data', (chunk: string) => {
-          received += chunk;
-        });
-        response.once('end', () => resolve({ status: response.statusCode ?? 0, text: received }));
-        response.once('error', reject);
-      });
-      call.once('error', reject);
-      call.end(body);
-    });
-    return { ms: performance.now() - startedAtMs, status, text };
-  }
-
-  async function expectStatus(body: string, wanted: number): Promise<{ ms: number; created: Created }> {
-    const { ms, status, text } = await post(body);
-    if (status !== wanted) throw new Error(`a create answered ${status} instead of ${wanted}: ${text}`);
-    return { ms, created: JSON.parse(text) as Created };
-  }
-
-  async function createOne() {
-    const externalId = `chat_${randomUUID()}`;
-    const { created } = await expectStatus(bodyOf(externalId), 201);
-    return { sessionId: created.id, externalId };
-  }
-
-  let known: Promise<string> | null = null;
-  return {
-    create: (load) => closedLoop(load, async () => (await expectStatus(bodyOf(`chat_${randomUUID()}`), 201)).ms),
-    async createAgain(load) {
-      known ??= createOne().then(({ externalId }) => bodyOf(externalId));
-      const body = await known;
-      return closedLoop(load, async () => (await expectStatus(body, 200)).ms);
-    },
-    createOne,
-    close: () => agent.destroy(),
-  };
+  const head = [
+    'POST /api/v1/sessions HTTP/1.1',
+    `Host: ${host}`,
+    'Connection: keep-alive',
+    'Content-Type: application/json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    `Authorization: Bearer ${secretKey}`,
+    'trigger-version: 4.8.3',
+    'x-trigger-api-version: 2025-07-16',
+    'x-trigger-source: sdk',
+    `x-trigger-request-idempotency-key: ${randomUUID()}`,
+    'Accept: */*',
+  ];
+  return `${head.join('\r\n')}\r\n\r\n${body}`;
 }

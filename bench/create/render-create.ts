@@ -1,13 +1,14 @@
 /** The report as Markdown. */
 import { markdownTable } from '../markdown-table.ts';
 import type { Standing } from './contest.ts';
-import type { CreateReport } from './create-bench.ts';
+import type { CreateReport, Flatness } from './create-bench.ts';
 import type { Price } from './price.ts';
 
-export function renderCreate({ standings, prices, flatness }: CreateReport): string {
+export function renderCreate({ alone, crowded, prices, flatness }: CreateReport): string {
   return [
     '## A create beside the engine under it',
-    ...standings.map(standingsTable),
+    standingsTable(alone),
+    standingsTable(crowded),
     'Ratios are to the floor: medians over the rounds, each of which had all contenders in turn.',
     '## What one costs',
     pricesTable(prices),
@@ -59,14 +60,13 @@ function detailsOf({ name, historyEventTypes, database }: Price): string {
   return [`- ${name}`, ...events, ...statements].join('\n');
 }
 
-function flatnessTable({ sessions, standings }: CreateReport['flatness']): string {
-  const pairs = standings.flatMap((few, index) => {
-    const many = standings[index + 1];
-    return index % 2 === 0 && many !== undefined ? [{ few, many }] : [];
-  });
+function flatnessTable(flatness: readonly Flatness[]): string {
   return markdownTable(
-    ['1 in flight', 'few: p50 ms', `${sessions.toLocaleString('en')}: p50 ms`, 'ratio'],
-    pairs.map(({ few, many }) => [few.name, fixed(few.p50Ms), fixed(many.p50Ms), fixed(many.p50Ratio / few.p50Ratio)]),
+    ['1 in flight', 'sessions in the table', 'p50 ms', 'p50 / p50 of an empty table'],
+    flatness.flatMap(({ name, sessions, p50Ms, p50MsBesideMany, ratio: many }) => [
+      [name, 'few', fixed(p50Ms), fixed(1)],
+      [name, sessions.toLocaleString('en'), fixed(p50MsBesideMany), fixed(many)],
+    ]),
   );
 }
 

@@ -142,7 +142,7 @@ describe('docker-compose.yml', () => {
       ([, name, value]) => `${name}=${value}`,
     );
     const embedded = /const dynamicConfig = \[(.*?)\];/s.exec(read('src/temporal/embedded-server.ts'))?.[1] ?? '';
-    expect(settings).toEqual([...embedded.matchAll(/'(.+)'/g)].map(([, setting]) => setting));
+    expect(settings).toEqual([...embedded.matchAll(/'(.+)'/g)].map(([, setting = '']) => setting.replaceAll('"', '')));
     expect(settings.length).toBeGreaterThan(4);
   });
 });

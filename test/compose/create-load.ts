@@ -38,32 +38,41 @@ export function startCreateLoad({ urls, secretKey, body, inFlight }: CreateLoadO
   let sent = 0;
   let isStopping = false;
 
-  async function createAt(url: string, name: string, tries = 1): Promise<'answered' | 'unheard'> {
-    sent += 1;
-    const requestId = `${name}.${sent}`;
-    try {
-      const response = await fetch(`${url}/api/v1/sessions`, {
-        method: 'POST',
-        headers: {
-          Authorization: `Bearer ${secretKey}`,
-          'Content-Type': 'application/json',
-          'x-trigger-request-idempotency-key': name,
-          'x-request-id': requestId,
-        },
-        body: JSON.stringify(body(name)),
-      });
-      const answer = (await response.json()) as Created;
-      if (response.status === 503 && tries < triesMax) return await createAt(url, name, tries + 1);
-      if (response.status === 201) created.push(answer);
-      else failures.push(`${requestId} at ${url}: ${response.status} ${JSON.stringify(answer)}`);
-      return 'answered';
-    } catch (thrown) {
-      const cause = ((thrown as Error).cause ?? thrown) as NodeJS.ErrnoException;
-      if (cause.code === 'ECONNREFUSED') refused.set(url, (refused.get(url) ?? 0) + 1);
-      else if (cause.code === 'UND_ERR_SOCKET' || cause.code === 'ECONNRESET') unanswered.push(requestId);
-      else failures.push(`${requestId} at ${url}: ${String(cause)}`);
-      return 'unheard';
+  async function createAt(url: string, name: string): Promise<'answered' | 'unheard'> {
+    for (let tries = 1; ; tries += 1) {
+      sent += 1;
+      const requestId = `${name}.${sent}`;
+      try {
+        const { status, answer } = await create(url, { name, requestId });
+        if (status === 503 && tries < triesMax) continue;
+        if (status === 201) created.push(answer);
+        else failures.push(`${requestId} at ${url}: ${status} ${JSON.stringify(answer)}`);
+        return 'answered';
+      } catch (thrown) {
+        noteSilence(url, requestId, ((thrown as Error).cause ?? thrown) as NodeJS.ErrnoException);
+        return 'unheard';
+      }
     }
+  }
+
+  async function create(url: string, { name, requestId }: { readonly name: string; readonly requestId: string }) {
+    const response = await fetch(`${url}/api/v1/sessions`, {
+      method: 'POST',
+      headers: {
+        Authorization: `Bearer ${secretKey}`,
+        'Content-Type': 'application/json',
+        'x-trigger-request-idempotency-key': name,
+        'x-request-id': requestId,
+      },
+      body: JSON.stringify(body(name)),
+    });
+    return { status: response.status, answer: (await response.json()) as Created };
+  }
+
+  function noteSilence(url: string, requestId: string, cause: NodeJS.ErrnoException): void {
+    if (cause.code === 'ECONNREFUSED') refused.set(url, (refused.get(url) ?? 0) + 1);
+    else if (cause.code === 'UND_ERR_SOCKET' || cause.code === 'ECONNRESET') unanswered.push(requestId);
+    else failures.push(`${requestId} at ${url}: ${String(cause)}`);
   }
 
   async function client(number: number): Promise<void> {

@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 export interface ProcessOptions {
@@ -40,6 +41,9 @@ export interface PerdureProcess extends SpawnedProcess {
   /** Of its API. Throws when it serves none. */
   readonly url: string;
 }
+
+/** What a process wrote before it ended is read by then, on a busy machine too. */
+const outputDeadlineMs = 3_000;
 
 /** All parts' own deadlines together, and the machine may be busy. */
 const stopDeadlineMs = 60_000;
@@ -121,20 +125,21 @@ function outputOf(child: ChildProcess, exited: Promise<ProcessExit>): Pick<Spawn
   const look = () => {
     for (const check of waiting) check();
   };
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue;
-    createInterface({ input: stream }).on('line', (line) => {
+  const readers = [child.stdout, child.stderr].flatMap((stream) => (stream === null ? [] : [createInterface(stream)]));
+  for (const reader of readers) {
+    reader.on('line', (line) => {
       lines.push(line);
       look();
     });
   }
+  const allRead = Promise.all(readers.map((reader) => once(reader, 'close')));
   // Output may arrive after the exit, and a child of its own may hold the pipes for longer still.
-  void exited.then(() =>
-    setImmediate(() => {
+  void exited
+    .then(() => Promise.race([allRead, sleep(outputDeadlineMs, undefined, { ref: false })]))
+    .then(() => {
       hasEnded = true;
       look();
-    }),
-  );
+    });
   const line = (pattern: RegExp) =>
     new Promise<string>((resolve, reject) => {
       const check = () => {

@@ -11,7 +11,7 @@ export interface SessionStage extends Stage {
   tokenOf(...scopes: string[]): Promise<string>;
 }
 
-export const openStates = ['open idle', 'open running', 'workflow terminated', 'workflow cancelled'] as const;
+export const openStates = ['open idle', 'open running', 'workflow terminated'] as const;
 export const endedStates = ['closed', 'expired', 'overdue'] as const;
 export type State = (typeof openStates)[number] | (typeof endedStates)[number];
 
@@ -37,13 +37,6 @@ const bringTo: Readonly<Record<State, (stage: Stage) => Promise<OpenedSession>>>
   async 'workflow terminated'(stage) {
     const session = await openIdle(stage);
     await stage.client.workflow.getHandle(session.workflowId).terminate('lost');
-    return session;
-  },
-  async 'workflow cancelled'(stage) {
-    const session = await openIdle(stage);
-    const handle = stage.client.workflow.getHandle(session.workflowId);
-    await handle.cancel();
-    await until(async () => (await handle.describe()).status.name === 'CANCELLED', 'the workflow is cancelled');
     return session;
   },
   async closed(stage) {
