@@ -17,10 +17,11 @@
 import { createStopStack, type StopStack } from '../../src/stop-stack.ts';
 import { type Engines, startEngines } from '../engines.ts';
 import { familyOf } from '../processor-time.ts';
-import { type ServerProcess, startServerProcess } from '../server-process.ts';
+import { startServerProcess } from '../server-process.ts';
 import { type Contender, contest, type Standing } from './contest.ts';
-import { type CreateClient, createClient } from './create-client.ts';
-import { type EngineProcess, startEngineProcess } from './engine-process.ts';
+import { createClient } from './create-client.ts';
+import { startEngineProcess } from './engine-process.ts';
+import type { Field, Site } from './field.ts';
 import { fillSessions } from './fill-sessions.ts';
 import { type Price, priceOf } from './price.ts';
 
@@ -79,22 +80,6 @@ export async function benchCreate({ quick, say }: BenchOptions): Promise<CreateR
     process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
     await stops.stop();
   }
-}
-
-export interface Site {
-  readonly server: ServerProcess;
-  readonly client: CreateClient;
-  /** Null: PGlite. */
-  readonly databaseUrl: string | null;
-}
-
-export interface Field {
-  readonly engines: Engines;
-  readonly engine: EngineProcess;
-  readonly onPostgres: Site;
-  /** Another server and database, with many sessions in the table. */
-  readonly onFilled: Site;
-  readonly onPglite: Site;
 }
 
 interface FieldOptions {

@@ -2,7 +2,7 @@
 import proto from '@temporalio/proto';
 import { callTemporal, connectTemporal } from '../../src/temporal/connect.ts';
 import { query } from '../engines.ts';
-import type { Field, Site } from './create-bench.ts';
+import type { Field, Site } from './field.ts';
 
 export interface Price {
   readonly name: string;

@@ -43,7 +43,7 @@ export function startCreateLoad({ urls, secretKey, body, inFlight }: CreateLoadO
       sent += 1;
       const requestId = `${name}.${sent}`;
       try {
-        const { status, answer } = await create(url, { name, requestId });
+        const { status, answer } = await post(url, { secretKey, name, requestId, body: body(name) });
         if (status === 503 && tries < triesMax) continue;
         if (status === 201) created.push(answer);
         else failures.push(`${requestId} at ${url}: ${status} ${JSON.stringify(answer)}`);
@@ -53,20 +53,6 @@ export function startCreateLoad({ urls, secretKey, body, inFlight }: CreateLoadO
         return 'unheard';
       }
     }
-  }
-
-  async function create(url: string, { name, requestId }: { readonly name: string; readonly requestId: string }) {
-    const response = await fetch(`${url}/api/v1/sessions`, {
-      method: 'POST',
-      headers: {
-        Authorization: `Bearer ${secretKey}`,
-        'Content-Type': 'application/json',
-        'x-trigger-request-idempotency-key': name,
-        'x-request-id': requestId,
-      },
-      body: JSON.stringify(body(name)),
-    });
-    return { status: response.status, answer: (await response.json()) as Created };
   }
 
   function noteSilence(url: string, requestId: string, cause: NodeJS.ErrnoException): void {
@@ -100,3 +86,24 @@ export function startCreateLoad({ urls, secretKey, body, inFlight }: CreateLoadO
 /** Requests that a server has logged as its own, and whose client got no answer: there may be none. */
 export const leftInTheLurch = ({ unanswered }: CreateLoad, lines: readonly string[]): string[] =>
   unanswered.filter((requestId) => lines.some((line) => line.includes(`"${requestId}"`)));
+
+interface CreateCall {
+  readonly secretKey: string;
+  readonly name: string;
+  readonly requestId: string;
+  readonly body: Record<string, unknown>;
+}
+
+async function post(url: string, call: CreateCall): Promise<{ status: number; answer: Created }> {
+  const response = await fetch(`${url}/api/v1/sessions`, {
+    method: 'POST',
+    headers: {
+      Authorization: `Bearer ${call.secretKey}`,
+      'Content-Type': 'application/json',
+      'x-trigger-request-idempotency-key': call.name,
+      'x-request-id': call.requestId,
+    },
+    body: JSON.stringify(call.body),
+  });
+  return { status: response.status, answer: (await response.json()) as Created };
+}
