@@ -51,10 +51,13 @@ const p50TargetOfCreate = 1.15;
 const perSecondTargetOfCreate = 1 / 1.15;
 const p50TargetOfCached = 0.1;
 
-/** Starting, filling, warming up and stopping take half a minute, on a busy machine twice that. */
+/**
+ * Starting, filling, warming up and stopping take half a minute, on a busy machine twice that. A crowd's turn is many
+ * calls long, because the work that the last of them leave behind is in nobody's throughput.
+ */
 const phases = {
-  full: { warmUpCalls: 200, aloneMs: 70_000, crowdedMs: 50_000, sessions: 100_000 },
-  quick: { warmUpCalls: 60, aloneMs: 12_000, crowdedMs: 8_000, sessions: 10_000 },
+  full: { warmUpCalls: 200, aloneMs: 60_000, crowdedMs: 60_000, crowdCalls: 128, sessions: 100_000 },
+  quick: { warmUpCalls: 48, aloneMs: 9_000, crowdedMs: 3_000, crowdCalls: 48, sessions: 10_000 },
 } as const;
 
 export async function benchCreate({ quick, say }: BenchOptions): Promise<CreateReport> {
@@ -72,7 +75,7 @@ export async function benchCreate({ quick, say }: BenchOptions): Promise<CreateR
     const load = { inFlight: 1, calls: 16 };
     const alone = await contest({ contenders: [...contenders, ...onFilled], load, timeMs: phase.aloneMs });
     say('measuring 16 in flight');
-    const crowd = { inFlight: 16, calls: 64 };
+    const crowd = { inFlight: 16, calls: phase.crowdCalls };
     const crowded = await contest({ contenders, load: crowd, timeMs: phase.crowdedMs });
     say('counting what one costs');
     return { alone, crowded, prices: await priceOf(field), flatness: flatnessOf(alone, phase.sessions) };
@@ -100,11 +103,14 @@ async function startField({ stops, say, sessions }: FieldOptions): Promise<Field
     return { server, client, databaseUrl };
   };
   say('starting the contenders');
-  const engine = await startEngineProcess({ temporalAddress, namespace: 'engine' }, stops);
-  const onPostgres = await site('postgres', await engines.postgres.createDatabase('bench'));
+  const databaseUrl = await engines.postgres.createDatabase('bench');
   const filledUrl = await engines.postgres.createDatabase('bench_filled');
-  const onFilled = await site('filled', filledUrl);
-  const onPglite = await site('pglite', null);
+  const starting = [site('postgres', databaseUrl), site('filled', filledUrl), site('pglite', null)] as const;
+  const startingEngine = startEngineProcess({ temporalAddress, namespace: 'engine' }, stops);
+  // If one fails, the others are still starting: they too must be known before everything is stopped.
+  await Promise.allSettled([...starting, startingEngine]);
+  const [onPostgres, onFilled, onPglite] = await Promise.all(starting);
+  const engine = await startingEngine;
   say('filling a table');
   await fillSessions(filledUrl, sessions);
   return { engines, engine, onPostgres, onFilled, onPglite };
