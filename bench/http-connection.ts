@@ -29,6 +29,7 @@ export async function openConnection({ hostname, port }: URL): Promise<HttpConne
   });
   return {
     async send(request) {
+      if (!isOpen) throw new Error('the connection has ended');
       socket.write(request);
       const { answer, isLast } = await readAnswer(socket);
       if (isLast) isOpen = false;

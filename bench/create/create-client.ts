@@ -20,8 +20,15 @@ export function createClient(server: ServerProcess): CreateClient {
   const url = new URL(server.url);
   const idle: HttpConnection[] = [];
 
+  /** The server has ended those that nobody used for some seconds. */
+  function takeIdle(): HttpConnection | undefined {
+    let connection = idle.pop();
+    while (connection?.isOpen() === false) connection = idle.pop();
+    return connection;
+  }
+
   async function send(request: string): Promise<HttpAnswer> {
-    const connection = idle.pop() ?? (await openConnection(url));
+    const connection = takeIdle() ?? (await openConnection(url));
     const answer = await connection.send(request);
     if (connection.isOpen()) idle.push(connection);
     return answer;
