@@ -42,6 +42,8 @@ export const maxAttemptsDefault = 3;
 export const attemptDurationDefaultSeconds = 30 * 24 * 3_600;
 /** Beyond `maxDuration`: the grace of a stopped attempt, and the way of its report. */
 export const maxDurationSlackMs = 15_000;
+/** Beyond the longest time that an attempt may take: its key never ends before it, and the fence is what ends its writes. */
+export const attemptKeySlackSeconds = 24 * 3_600;
 /** A run whose worker fell silent for this long is tried again elsewhere; see docs/decisions. */
 export const heartbeatTimeoutMs = 3_000;
 /** A worker tells Temporal this often that its attempt is alive. */
@@ -94,7 +96,7 @@ export const claimRequestTimeoutMs = 5_000;
 export const claimDeadlineMs = 30_000;
 export const claimRetryFirstMs = 100;
 export const claimRetryMaxMs = 2_000;
-/** A claim's answer is five short fields; more than this is some other server speaking. */
+/** A claim's answer is six short fields; more than this is some other server speaking. */
 export const claimAnswerBytesMax = 16_384;
 /** On shutdown a task worker lets its runs go on for this long before it hands them to another worker. */
 export const taskShutdownGraceDefaultMs = 10_000;

@@ -1,6 +1,7 @@
-/** Who asks: a secret key opens its whole environment, a public token what its scopes grant. */
+/** Who asks: a secret key or an attempt's key opens its whole environment, a public token what its scopes grant. */
 
 import { bearerBytesMax } from '../domain/limits.ts';
+import { verifyAttemptKey } from '../tokens/attempt-key.ts';
 import type { KeyRing } from '../tokens/key-ring.ts';
 import { verifyPublicToken } from '../tokens/verify.ts';
 import { refuse } from './refusal.ts';
@@ -20,7 +21,12 @@ export async function authenticate(
   if (accepted === 'secret') return refuse({ code: 'key_unknown' });
   switch (verdict.kind) {
     case 'valid':
-      return { environment: verdict.environment, grant: { kind: 'scopes', scopes: verdict.scopes }, kind: 'public' };
+      return {
+        environment: verdict.environment,
+        grant: { kind: 'scopes', scopes: verdict.scopes },
+        kind: 'public',
+        attempt: null,
+      };
     case 'unowned':
       return refuse({ code: 'token_unowned' });
     case 'invalid':
@@ -29,7 +35,10 @@ export async function authenticate(
 }
 
 async function secretCaller(keys: KeyRing, secretKey: string): Promise<Caller> {
+  const owner = await verifyAttemptKey(keys, secretKey);
+  if (owner === null) return refuse({ code: 'key_unknown' });
+  if (owner !== 'other') return { ...owner, grant: { kind: 'all' }, kind: 'secret' };
   const environment = secretKey.length > bearerBytesMax ? null : await keys.environmentOf(secretKey);
   if (environment === null) return refuse({ code: 'key_unknown' });
-  return { environment, grant: { kind: 'all' }, kind: 'secret' };
+  return { environment, grant: { kind: 'all' }, kind: 'secret', attempt: null };
 }

@@ -1,5 +1,6 @@
 /** What a route is, and what it may know of its request. */
 import type { ParameterizedContext } from 'koa';
+import type { ClaimedAttempt } from '../domain/attempt.ts';
 import type { Environment } from '../domain/ids.ts';
 import type { Grant } from '../domain/scope.ts';
 import { refuse } from './refusal.ts';
@@ -8,6 +9,8 @@ export interface Caller {
   readonly environment: Environment;
   readonly grant: Grant;
   readonly kind: 'secret' | 'public';
+  /** Of whoever asks with the credential that a claim answered; what it writes for its own session is fenced. */
+  readonly attempt: ClaimedAttempt | null;
 }
 
 /** Of one request; the log line is made from it. */

@@ -32,6 +32,8 @@ export interface GrantedClaim {
   readonly cursor: number;
   /** End of the run's `maxDuration` in milliseconds since 1970 by THIS machine's clock; null without one. */
   readonly deadlineAtMs: number | null;
+  /** Secret key of this attempt alone: what it writes for its session is refused once another attempt has claimed. */
+  readonly attemptKey: string;
 }
 
 export type ClaimOutcome =
@@ -107,6 +109,7 @@ const grantSchema = z.object({
   attempt: z.int(),
   cursor: z.int(),
   deadlineAt: z.iso.datetime({ offset: true }).nullable(),
+  attemptKey: z.string().min(1),
 });
 
 function readGrant({ url, date, text }: Answer): ClaimOutcome {

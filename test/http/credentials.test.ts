@@ -1,15 +1,23 @@
 /** Every route against every kind of credential (protocol section 2.4): who is let in, and what the others can tell. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { isExecuting } from '../workflows/stage.ts';
 import { openSessionStage, type SessionStage } from './session-stage.ts';
 
 let stage: SessionStage;
-const targets = { own: '', ownId: '', runId: '' };
+const targets = { own: '', ownId: '', runId: '', attemptKey: '' };
 
 beforeAll(async () => {
   stage = await openSessionStage();
   const own = await stage.open('hold');
   await stage.open('quick', { externalId: 'another' });
-  Object.assign(targets, { own: own.externalId, ownId: own.id, runId: own.runId });
+  await stage.api.runWhen(own.runId, isExecuting);
+  const claim = await stage.api.call(`/api/v1/runs/${own.runId}/claim`, { method: 'POST', body: { attempt: 1 } });
+  Object.assign(targets, {
+    own: own.externalId,
+    ownId: own.id,
+    runId: own.runId,
+    attemptKey: claim.body.attemptKey,
+  });
 });
 
 afterAll(async () => {
@@ -21,6 +29,7 @@ const credentials = {
   garbage: async () => 'tr_dev_nobody_has_this',
   'forged token': async () => `${await stage.tokenOf('admin')}x`,
   'secret key': async () => stage.site.devKey,
+  'key of an attempt': async () => targets.attemptKey,
   'key of another environment': async () => stage.site.prodKey,
   'own session by external id': () => stage.tokenOf(`read:sessions:${targets.own}`, `write:sessions:${targets.own}`),
   'own session by id': () => stage.tokenOf(`read:sessions:${targets.ownId}`, `write:sessions:${targets.ownId}`),
@@ -47,6 +56,7 @@ const columns: readonly Credential[] = [
   'garbage',
   'forged token',
   'secret key',
+  'key of an attempt',
   'key of another environment',
   'own session by external id',
   'own session by id',
@@ -73,85 +83,85 @@ const routes: readonly RouteCase[] = [
     name: 'list',
     method: 'GET',
     path: () => '/api/v1/sessions',
-    statuses: [401, 401, 401, 200, 200, 403, 403, 403, 200, 403, 200, 403, 403],
+    statuses: [401, 401, 401, 200, 200, 200, 403, 403, 403, 200, 403, 200, 403, 403],
   },
   {
     name: 'list of a task',
     method: 'GET',
     path: () => '/api/v1/sessions?filter[taskIdentifier]=hold',
-    statuses: [401, 401, 401, 200, 200, 403, 403, 403, 200, 200, 200, 403, 403],
+    statuses: [401, 401, 401, 200, 200, 200, 403, 403, 403, 200, 200, 200, 403, 403],
   },
   {
     name: 'list of two tasks',
     method: 'GET',
     path: () => '/api/v1/sessions?filter[taskIdentifier]=hold,quick',
-    statuses: [401, 401, 401, 200, 200, 403, 403, 403, 200, 403, 200, 403, 403],
+    statuses: [401, 401, 401, 200, 200, 200, 403, 403, 403, 200, 403, 200, 403, 403],
   },
   {
     name: 'retrieve',
     method: 'GET',
     path: session(''),
-    statuses: [401, 401, 401, 200, 404, 200, 200, 403, 200, 403, 200, 403, 403],
+    statuses: [401, 401, 401, 200, 200, 404, 200, 200, 403, 200, 403, 200, 403, 403],
   },
   {
     name: 'update',
     method: 'PATCH',
     path: session(''),
     body: () => ({ tags: ['seen'] }),
-    statuses: [401, 401, 401, 200, 404, 403, 403, 403, 403, 403, 200, 200, 200],
+    statuses: [401, 401, 401, 200, 200, 404, 403, 403, 403, 403, 403, 200, 200, 200],
   },
   {
     name: 'end-and-continue',
     method: 'POST',
     path: session('/end-and-continue'),
     body: handOver,
-    statuses: [401, 401, 401, 200, 404, 200, 200, 403, 403, 403, 200, 403, 403],
+    statuses: [401, 401, 401, 200, 200, 404, 200, 200, 403, 403, 403, 200, 403, 403],
   },
   {
     name: 'retrieve run',
     method: 'GET',
     path: () => `/api/v3/runs/${targets.runId}`,
-    statuses: [401, 401, 401, 200, 404, 403, 403, 403, 403, 200, 200, 403, 403],
+    statuses: [401, 401, 401, 200, 200, 404, 403, 403, 403, 403, 200, 200, 403, 403],
   },
   {
     name: 'cancel run',
     method: 'POST',
     path: () => `/api/v2/runs/${targets.runId}/cancel`,
-    statuses: [401, 401, 401, 200, 404, 403, 403, 403, 403, 200, 200, 403, 403],
+    statuses: [401, 401, 401, 200, 200, 404, 403, 403, 403, 403, 200, 200, 403, 403],
   },
   {
     name: 'claim run',
     method: 'POST',
     path: () => `/api/v1/runs/${targets.runId}/claim`,
     body: () => ({ attempt: 1 }),
-    statuses: [401, 401, 401, 409, 404, 401, 401, 401, 401, 401, 401, 401, 401],
+    statuses: [401, 401, 401, 409, 409, 404, 401, 401, 401, 401, 401, 401, 401, 401],
   },
   {
     name: 'token claims',
     method: 'POST',
     path: () => '/api/v1/auth/jwt/claims',
-    statuses: [401, 401, 401, 200, 200, 401, 401, 401, 401, 401, 401, 401, 401],
+    statuses: [401, 401, 401, 200, 200, 200, 401, 401, 401, 401, 401, 401, 401, 401],
   },
   {
     name: 'public tokens',
     method: 'POST',
     path: () => '/api/v1/auth/public-tokens',
     body: () => ({ scopes: ['read:sessions'] }),
-    statuses: [401, 401, 401, 200, 200, 401, 401, 401, 401, 401, 401, 401, 401],
+    statuses: [401, 401, 401, 200, 200, 200, 401, 401, 401, 401, 401, 401, 401, 401],
   },
   {
     name: 'close',
     method: 'POST',
     path: session('/close'),
     body: () => ({}),
-    statuses: [401, 401, 401, 200, 404, 403, 403, 403, 403, 403, 200, 200, 200],
+    statuses: [401, 401, 401, 200, 200, 404, 403, 403, 403, 403, 403, 200, 200, 200],
   },
   {
     name: 'create, of the session that is closed by now',
     method: 'POST',
     path: () => '/api/v1/sessions',
     body: create,
-    statuses: [401, 401, 401, 409, 201, 409, 409, 403, 403, 409, 409, 403, 403],
+    statuses: [401, 401, 401, 409, 409, 201, 409, 409, 403, 403, 409, 409, 403, 403],
   },
 ];
 

@@ -29,7 +29,7 @@ export interface ClaimPeer {
 
 export const granted = (deadlineAt: string | null = null): PeerAnswer => ({
   status: 200,
-  body: { sessionId: 'session_1', runNumber: 1, attempt: 1, cursor: 0, deadlineAt },
+  body: { sessionId: 'session_1', runNumber: 1, attempt: 1, cursor: 0, deadlineAt, attemptKey: 'k' },
 });
 
 export async function startClaimPeer(): Promise<ClaimPeer> {

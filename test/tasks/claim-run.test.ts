@@ -29,7 +29,7 @@ test('a claim names its attempt and carries the secret key', async () => {
   ]);
   expect(outcome).toEqual({
     kind: 'granted',
-    claim: { sessionId: 'session_1', runNumber: 1, attempt: 1, cursor: 0, deadlineAtMs: null },
+    claim: { sessionId: 'session_1', runNumber: 1, attempt: 1, cursor: 0, deadlineAtMs: null, attemptKey: 'k' },
   });
 });
 

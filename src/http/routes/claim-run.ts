@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { parseRunId } from '../../domain/ids.ts';
 import { smallBodyBytesMax } from '../../domain/limits.ts';
+import { attemptKeyTtlSeconds, signAttemptKey } from '../../tokens/attempt-key.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { validOrRefuse } from '../problems.ts';
 import { readJson } from '../read-json.ts';
@@ -11,7 +12,7 @@ import { callerOf, pathPart, type Route } from '../route.ts';
 const claimBody = z.object({ attempt: z.int().min(1).max(2_147_483_647) });
 
 /** Ours, not the protocol's: the first call of each attempt (lifecycle section 5). */
-export const claimRunRoute = ({ useCases }: HttpParts): Route => ({
+export const claimRunRoute = ({ useCases, keys }: HttpParts): Route => ({
   method: 'POST',
   path: '/api/v1/runs/:run/claim',
   crossOrigin: false,
@@ -25,6 +26,12 @@ export const claimRunRoute = ({ useCases }: HttpParts): Route => ({
     exchange.state.runId = runId;
     const claim = orRefuse(await useCases.claimRun({ environmentId: environment.id, runId, attempt }));
     exchange.state.sessionId = claim.sessionId;
-    exchange.body = { ...claim, deadlineAt: claim.deadlineAt?.toISOString() ?? null };
+    const { sessionId, runNumber, deadlineAt } = claim;
+    const attemptKey = await signAttemptKey(keys, {
+      environment,
+      attempt: { sessionId, runId, runNumber, attempt },
+      ttlSeconds: attemptKeyTtlSeconds(deadlineAt, Date.now()),
+    });
+    exchange.body = { ...claim, deadlineAt: deadlineAt?.toISOString() ?? null, attemptKey };
   },
 });

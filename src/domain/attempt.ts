@@ -1,0 +1,22 @@
+/** Who writes for a session: at most one attempt of one run (lifecycle section 5). */
+import type { RunId, SessionId } from './ids.ts';
+
+/** An attempt that has claimed, as its credential names it. */
+export interface ClaimedAttempt {
+  readonly sessionId: SessionId;
+  readonly runId: RunId;
+  readonly runNumber: number;
+  readonly attempt: number;
+}
+
+/** The fence of a session; an attempt of null is shut, because the run has ended. */
+export interface Fence {
+  readonly runNumber: number;
+  readonly attempt: number | null;
+}
+
+/** I1, V14: whether the attempt is the one that may write. Asked under the gate's lock, which every move of the fence takes. */
+export const holdsFence = (
+  fence: Fence,
+  { runNumber, attempt }: Pick<ClaimedAttempt, 'runNumber' | 'attempt'>,
+): boolean => fence.runNumber === runNumber && fence.attempt === attempt;
