@@ -97,7 +97,7 @@ const placeOf = ({ order }: OpenSession) => ({
   session: locatedOf(order),
 });
 
-const locatedOf = ({ session, workflowId }: OpenSession['order']): LocatedSession => ({
+export const locatedOf = ({ session, workflowId }: OpenSession['order']): LocatedSession => ({
   id: session.id,
   externalId: session.externalId,
   workflowId,
