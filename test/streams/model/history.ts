@@ -82,20 +82,19 @@ class ObservedLog {
   readonly #seqs = new Map<string, number>();
 
   constructor(history: readonly StreamEvent[]) {
-    for (const event of history) {
-      if (event.kind !== 'append') continue;
-      this.appends.set(event.partId, [...(this.appends.get(event.partId) ?? []), event]);
-      if (event.seq === null) continue;
-      this.#place(event.partId, event.seq);
-      this.answered = Math.max(this.answered, event.seq);
-    }
+    for (const event of history) if (event.kind === 'append') this.#answer(event);
     for (const event of history) if (event.kind === 'read') for (const record of event.records) this.#see(record);
     for (const [partId, seq] of this.#seqs) {
-      const stored = this.records.get(seq);
-      if (stored !== undefined && stored.partId !== partId) {
-        this.broken.push(`seq ${seq} was answered to ${partId} and holds ${stored.partId}`);
-      }
+      const stored = this.records.get(seq)?.partId ?? partId;
+      if (stored !== partId) this.broken.push(`seq ${seq} was answered to ${partId} and holds ${stored}`);
     }
+  }
+
+  #answer(append: AppendEvent): void {
+    this.appends.set(append.partId, [...(this.appends.get(append.partId) ?? []), append]);
+    if (append.seq === null) return;
+    this.#place(append.partId, append.seq);
+    this.answered = Math.max(this.answered, append.seq);
   }
 
   #see(record: SeenRecord): void {
@@ -130,14 +129,17 @@ function gapsOf(read: ReadEvent, history: readonly StreamEvent[]): string[] {
     }
     wanted = seq + 1;
   }
-  const { next } = read;
-  if (next !== null && next > wanted && !isTrimmed(next - 1, read.returnedAt, history)) {
-    broken.push(`a read that ended at ${next} lacks ${wanted}`);
-  }
-  if (next !== null && read.records.length > 0 && next < wanted) {
-    broken.push(`a read that ended at ${next} shows ${wanted - 1}`);
-  }
-  return broken;
+  return read.next === null ? broken : [...broken, ...wrongEnd(read, { next: read.next, wanted, history })];
+}
+
+/** What a read shows must reach as far as the end that it names, and no further. */
+function wrongEnd(
+  read: ReadEvent,
+  { next, wanted, history }: { next: number; wanted: number; history: readonly StreamEvent[] },
+): string[] {
+  if (next < wanted && read.records.length > 0) return [`a read that ended at ${next} shows ${wanted - 1}`];
+  if (next <= wanted || isTrimmed(next - 1, read.returnedAt, history)) return [];
+  return [`a read that ended at ${next} lacks ${wanted}`];
 }
 
 /** The earliest moments at which the records can have been added, against the latest ones. */
