@@ -18,7 +18,7 @@ import { closeSession } from './sessions/close-session.ts';
 import { createSession } from './sessions/create-session.ts';
 import { endAndContinue } from './sessions/end-and-continue.ts';
 import { listSessions } from './sessions/list-sessions.ts';
-import { newRecordId, newRunId, newSessionId } from './sessions/new-ids.ts';
+import { newRecordId, newRunId, newSessionId, newWaitpointId } from './sessions/new-ids.ts';
 import type { Failpoints } from './sessions/ports.ts';
 import { reconcile } from './sessions/reconcile.ts';
 import { retrieveRun } from './sessions/retrieve-run.ts';
@@ -30,7 +30,9 @@ import { sqlRepairStore } from './storage/find-repairs.ts';
 import { sqlSessionList } from './storage/list-sessions.ts';
 import { sqlStreamStore } from './storage/streams/sql-stream-store.ts';
 import { sqlTransitions } from './storage/transitions/sql-transitions.ts';
+import { sqlWaitpointStore } from './storage/waitpoints/sql-waitpoint-store.ts';
 import { openStreams, type Streams } from './streams/streams.ts';
+import { openWaitpoints, type Waitpoints } from './streams/waitpoints.ts';
 import { pingTemporal } from './temporal/connect.ts';
 import { keepReconcileSchedule } from './temporal/reconcile-schedule.ts';
 import { temporalOwnerObserver, temporalRunObserver } from './temporal/run-observer.ts';
@@ -112,9 +114,11 @@ async function startApi(parts: Parts): Promise<Entrance> {
   const observe = logFacts(log);
   const keys = await openKeys({ config, database: rows.database, observe });
   const streams = streamsOf(parts);
+  const waitpoints = waitpointsOf(parts, streams);
   const app = httpApp({
     useCases: useCasesOf(parts),
     streams,
+    waitpoints,
     keys: keys.ring,
     observe,
     probes: probesOf(parts),
@@ -129,6 +133,7 @@ async function startApi(parts: Parts): Promise<Entrance> {
     stops.push('http', () => listener.close(httpGraceMs), httpGraceMs + 1_000);
     // Their answers never end by themselves.
     stops.push('tails', async () => streams.stop(), 1_000);
+    stops.push('waits', () => waitpoints.stop(), 3_000);
   }
   return { apiUrl, devKey: keys.devKey };
 }
@@ -169,6 +174,18 @@ function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
     cancelRun: (address) => cancelRun({ sessions, runs, orders, changes }, address),
     claimRun: (order) => claimRun({ runs, failpoints }, order),
   };
+}
+
+function waitpointsOf({ options, rows, failpoints }: Parts, { locate }: Streams): Waitpoints {
+  return openWaitpoints({
+    store: sqlWaitpointStore(rows.database),
+    runs: rows.runs,
+    locate,
+    changes: rows.changes,
+    failpoints,
+    newWaitpointId,
+    onFault: (error) => options.log.error({ error }, 'a look at waitpoints failed'),
+  });
 }
 
 function streamsOf({ options, rows, temporal, failpoints }: Parts): Streams {

@@ -19,6 +19,11 @@ export type Failure =
   | { readonly code: 'hand_over_ended'; readonly state: 'closed' | 'expired' }
   | { readonly code: 'external_id_fixed' }
   | { readonly code: 'claim_refused' }
+  | { readonly code: 'waitpoint_not_found' }
+  /** The run has ended, or the session went on without it, or without this attempt of it. */
+  | { readonly code: 'run_superseded' }
+  | { readonly code: 'waits_crowded' }
+  | { readonly code: 'waiters_crowded' }
   | { readonly code: 'scope_missing' }
   | { readonly code: 'invalid_body'; readonly message: string; readonly details: readonly FieldProblem[] }
   | { readonly code: 'append_to_closed'; readonly closedReason: string | null }

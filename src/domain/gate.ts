@@ -30,6 +30,8 @@ export interface Gate {
   readonly closedReason: string | null;
   readonly expiresAt: Date | null;
   readonly expiredAt: Date | null;
+  /** A waitpoint on `in` may be pending. */
+  readonly waitedFor: boolean;
 }
 
 type EndMarks = Pick<Gate, 'closedAt' | 'expiresAt' | 'expiredAt'>;
@@ -115,4 +117,13 @@ export interface ClaimFacts {
 export function mayClaim(gate: Gate, facts: ClaimFacts): boolean {
   if (gate.runNumber !== facts.runNumber || facts.final || facts.attempt < gate.attempt) return false;
   return isOpen(gate, facts.now) || gate.attempt > 0;
+}
+
+/** V14: a wait belongs to the current run, and to the attempt that has it where the caller's credential names one. */
+export function mayWait(
+  gate: Pick<Gate, 'runNumber' | 'attempt'>,
+  facts: { readonly runNumber: number; readonly attempt: number | null; readonly final: boolean },
+): boolean {
+  if (gate.runNumber !== facts.runNumber || facts.final) return false;
+  return facts.attempt === null || facts.attempt === gate.attempt;
 }

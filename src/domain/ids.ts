@@ -8,6 +8,7 @@ type Branded<Name extends string> = string & { readonly [brand]: Name };
 export type SessionId = Branded<'SessionId'>;
 export type RunId = Branded<'RunId'>;
 export type EnvironmentId = Branded<'EnvironmentId'>;
+export type WaitpointId = Branded<'WaitpointId'>;
 
 /** The four kinds of environment that a secret key's prefix can name. */
 export const environmentNames = ['dev', 'stg', 'prod', 'preview'] as const;
@@ -38,6 +39,7 @@ export function idBody(atMs: number, entropy: Uint8Array): string {
 
 export const sessionIdOf = (body: string): SessionId => `${sessionIdPrefix}${body}` as SessionId;
 export const runIdOf = (body: string): RunId => `run_${body}` as RunId;
+export const waitpointIdOf = (body: string): WaitpointId => `waitpoint_${body}` as WaitpointId;
 export const environmentIdOf = (body: string): EnvironmentId => `env_${body}` as EnvironmentId;
 
 export function parseSessionId(text: string): SessionId | null {
@@ -46,6 +48,10 @@ export function parseSessionId(text: string): SessionId | null {
 
 export function parseRunId(text: string): RunId | null {
   return /^run_[a-z0-9]{1,64}$/.test(text) ? (text as RunId) : null;
+}
+
+export function parseWaitpointId(text: string): WaitpointId | null {
+  return /^waitpoint_[a-z0-9]{25}$/.test(text) ? (text as WaitpointId) : null;
 }
 
 export function parseEnvironmentName(text: string): EnvironmentName | null {

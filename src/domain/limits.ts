@@ -203,3 +203,23 @@ export const pingIntervalMs = 5_000;
 /** Quiet time before a tail ends, in seconds (protocol section 5.2). */
 export const tailTimeoutDefaultSeconds = 60;
 export const tailTimeoutMaxSeconds = 600;
+
+/** UTF-16 units of a caller's idempotency key (protocol section 8.1). */
+export const idempotencyKeyLengthMax = 2_048;
+/** A wait's body, in bytes, and its tags (protocol section 8.1). */
+export const waitBodyBytesMax = 10_240;
+export const waitpointTagsMax = 10;
+/** Waits pending on one stream: each costs the append that completes it a row. */
+export const waitpointsPerStreamMax = 1_000;
+/** A call that waits for a waitpoint is answered after this at the latest; proxies cut quiet answers after a minute. */
+export const waitHoldMs = 30_000;
+/** Such calls open in one process. */
+export const waitersMax = 10_000;
+/** Every waitpoint that a call waits for is looked at this often, all in one statement, and timeouts are found. */
+export const waitpointPollMs = 500;
+/** A process in which nobody waits looks for timeouts only this often. */
+export const waitpointIdleSweepMs = 5_000;
+/** Waitpoints that one statement times out or forgets; the next one goes on. */
+export const waitpointBatch = 500;
+/** A completed waitpoint answers for its idempotency key this long; then it is forgotten. */
+export const waitpointRetentionDays = 30;

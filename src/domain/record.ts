@@ -46,6 +46,12 @@ function openEnvelope(body: string): Envelope {
   }
 }
 
+/** What a record says, as text: the text that was appended, or the JSON of what a writer put into the envelope. */
+export function recordText(body: string): string {
+  const { data } = openEnvelope(body);
+  return typeof data === 'string' ? data : JSON.stringify(data);
+}
+
 /** Bytes that a data record counts for, by the rule of the stream service that clients expect (protocol section 5.1). */
 export const meteredBytes = (bodyBytes: number): number => 8 + bodyBytes;
 

@@ -1,7 +1,7 @@
 /** The one place that knows how a failure looks on the wire (protocol sections 1.3 and 3.2). */
 import type { Middleware } from 'koa';
 import { Unavailable } from '../domain/failure.ts';
-import { recordMeteredBytesMax, retryAfterSeconds } from '../domain/limits.ts';
+import { recordMeteredBytesMax, retryAfterSeconds, waitpointTagsMax } from '../domain/limits.ts';
 import type { Observe } from '../observe/facts.ts';
 import { type HttpFailure, Refusal } from './refusal.ts';
 import type { Exchange, RequestState } from './route.ts';
@@ -31,6 +31,7 @@ const answers: Answers = {
   session_expired: () => ended('expired'),
   session_not_found: () => ({ status: 404, body: { error: 'Session not found' } }),
   run_not_found: () => ({ status: 404, body: { error: 'Run not found' } }),
+  waitpoint_not_found: () => ({ status: 404, body: { error: 'Waitpoint not found' } }),
   resource_not_found: () => ({ status: 404, body: { error: 'Resource not found' } }),
   calling_run_not_found: () => ({ status: 404, body: { error: 'callingRunId not found in this environment' } }),
   hand_over_ended: ({ state }) => ({
@@ -48,6 +49,15 @@ const answers: Answers = {
     status: 409,
     body: { error: 'Claim refused', code: 'claim_refused' },
     headers: neverRetry,
+  }),
+  run_superseded: () => ({
+    status: 409,
+    body: { error: 'The run is over or superseded', code: 'run_superseded' },
+    headers: neverRetry,
+  }),
+  too_many_waitpoint_tags: ({ count }) => ({
+    status: 422,
+    body: { error: `Waitpoints can only have ${waitpointTagsMax} tags, you're trying to set ${count}.` },
   }),
   scope_missing: () => ({
     status: 403,
@@ -80,6 +90,16 @@ const answers: Answers = {
   appends_crowded: () => ({
     status: 503,
     body: { ok: false, error: 'Too many appends are waiting; try again' },
+    headers: { 'Retry-After': String(retryAfterSeconds) },
+  }),
+  waits_crowded: () => ({
+    status: 429,
+    body: { error: 'Too many waits on this stream; try again' },
+    headers: { 'Retry-After': String(retryAfterSeconds) },
+  }),
+  waiters_crowded: () => ({
+    status: 429,
+    body: { error: 'Too many calls wait; try again' },
     headers: { 'Retry-After': String(retryAfterSeconds) },
   }),
   readers_crowded: () => ({

@@ -17,6 +17,7 @@ import { createSessionRoute } from './routes/create-session.ts';
 import { endAndContinueRoute } from './routes/end-and-continue.ts';
 import { followStreamRoutes } from './routes/follow-stream.ts';
 import { aliveRoute, readyRoute } from './routes/health.ts';
+import { holdWaitpointRoute } from './routes/hold-waitpoint.ts';
 import { listSessionsRoute } from './routes/list-sessions.ts';
 import { publicTokensRoute } from './routes/public-tokens.ts';
 import { readRecordsRoutes } from './routes/read-records.ts';
@@ -24,6 +25,7 @@ import { retrieveRunRoute } from './routes/retrieve-run.ts';
 import { retrieveSessionRoute } from './routes/retrieve-session.ts';
 import { tokenClaimsRoute } from './routes/token-claims.ts';
 import { updateSessionRoute } from './routes/update-session.ts';
+import { waitOnStreamRoute } from './routes/wait-on-stream.ts';
 import { finishUnread } from './unread-body.ts';
 
 const routesOf = (parts: HttpParts): readonly Route[] => [
@@ -39,6 +41,8 @@ const routesOf = (parts: HttpParts): readonly Route[] => [
   retrieveRunRoute(parts),
   cancelRunRoute(parts),
   claimRunRoute(parts),
+  waitOnStreamRoute(parts),
+  holdWaitpointRoute(parts),
   tokenClaimsRoute,
   publicTokensRoute(parts),
   aliveRoute,

@@ -1,12 +1,14 @@
 /** What the API is made of; named arguments, put together in `main`. */
 import type { Observe } from '../observe/facts.ts';
 import type { Streams } from '../streams/streams.ts';
+import type { Waitpoints } from '../streams/waitpoints.ts';
 import type { KeyRing } from '../tokens/key-ring.ts';
 import type { UseCases } from './use-cases.ts';
 
 export interface HttpParts {
   readonly useCases: UseCases;
   readonly streams: Streams;
+  readonly waitpoints: Waitpoints;
   readonly keys: KeyRing;
   /** Each resolves while its part answers; asked by `/readyz`. */
   readonly probes: Readonly<Record<string, () => Promise<unknown>>>;

@@ -14,6 +14,7 @@ export type HttpFailure =
   | { readonly code: 'invalid_query'; readonly details: readonly FieldProblem[] }
   | { readonly code: 'invalid_params'; readonly details: readonly FieldProblem[] }
   | { readonly code: 'append_needs_secret_key' }
+  | { readonly code: 'too_many_waitpoint_tags'; readonly count: number }
   /** Told as plain text. */
   | { readonly code: 'invalid_timeout'; readonly message: string }
   | { readonly code: 'body_too_large' }

@@ -1,7 +1,7 @@
 /** The interfaces that use cases and activities need; `storage` and `temporal` implement them. */
 import type { AppendOutcome } from '../domain/append.ts';
 import type { NewSession } from '../domain/create-session.ts';
-import type { Environment, EnvironmentId, RunId, SessionId } from '../domain/ids.ts';
+import type { Environment, EnvironmentId, RunId, SessionId, WaitpointId } from '../domain/ids.ts';
 import type { ListedSession, PageCursor, PageDirection, SessionFilters } from '../domain/list-page.ts';
 import type { OwnedRuns, Repair } from '../domain/reconcile.ts';
 import type { StoredRecord } from '../domain/record.ts';
@@ -20,6 +20,7 @@ import type {
   TransitionAnswer,
 } from '../domain/transition.ts';
 import type { JsonObject, JsonValue, RunOptions, TriggerConfig } from '../domain/trigger-config.ts';
+import type { WaitOrder, Waitpoint } from '../domain/waitpoint.ts';
 
 export type OnCommitted = (session: Session) => void;
 
@@ -124,6 +125,8 @@ export interface AppendAnswer {
   readonly atMs: number;
   /** See `AppendPlan`. */
   readonly wakeAfter: number | null;
+  /** Waitpoints of the stream were completed in the same transaction. */
+  readonly completedWaits: boolean;
 }
 
 /** A stream as one moment shows it: a stream that was never written is empty. */
@@ -146,6 +149,24 @@ export interface StreamStore {
   read(place: StreamPlace, from: number): Promise<StreamPage>;
   /** Next seq of each stream, in the same order. */
   nextSeqs(places: readonly StreamPlace[]): Promise<readonly number[]>;
+}
+
+export type Registration =
+  | { readonly kind: 'registered'; readonly id: WaitpointId; readonly isCached: boolean }
+  /** The run is no longer the one that may wait. */
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'crowded' };
+
+export interface WaitpointStore {
+  /** Checks and registers under the lock of the stream's appends: completed at once, or by one of them. */
+  register(order: WaitOrder): Promise<Registration>;
+  find(environmentId: EnvironmentId, id: WaitpointId): Promise<Waitpoint | null>;
+  /** Those that have been completed, of these. */
+  findCompleted(ids: readonly WaitpointId[]): Promise<readonly Waitpoint[]>;
+  /** Completes those whose time has come. Workflow ids of the sessions that they waited for. */
+  timeOut(): Promise<readonly string[]>;
+  /** Drops those that nobody asks about any more. */
+  forget(): Promise<void>;
 }
 
 /** A change of one session's row: in process at once, between processes by one coalesced notification. */

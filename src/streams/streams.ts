@@ -134,7 +134,10 @@ function tellReaders(
   }
   for (const { place, records } of stored.values()) hub.handOver(place, records);
   const [first] = committed;
-  if (stored.size > 0 && first !== undefined) changes.announce(first.record.workflowId);
+  if (first === undefined || stored.size === 0) return;
+  // Who waits on a waitpoint hears of changes, in this process as well.
+  if (committed.some(({ answer }) => answer.completedWaits)) changes.publish(first.record.workflowId);
+  else changes.announce(first.record.workflowId);
 }
 
 /** Counts readers against their bounds, and reaches all of them when the process stops. */

@@ -32,6 +32,7 @@ const gate = (changes: Partial<Gate> = {}): Gate => ({
   closedReason: null,
   expiresAt: null,
   expiredAt: null,
+  waitedFor: false,
   ...changes,
 });
 

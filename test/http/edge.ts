@@ -8,6 +8,7 @@ import type { HttpParts } from '../../src/http/http-parts.ts';
 import { listen } from '../../src/http/listen.ts';
 import type { Fact } from '../../src/observe/facts.ts';
 import type { Streams } from '../../src/streams/streams.ts';
+import type { Waitpoints } from '../../src/streams/waitpoints.ts';
 import { importRootKey, signPublicToken } from '../../src/tokens/sign.ts';
 import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
 
@@ -49,11 +50,19 @@ export const refusingStreams: Streams = {
   stop: () => undefined,
 };
 
+export const refusingWaitpoints: Waitpoints = {
+  register: unreachable,
+  hold: unreachable,
+  waiterCount: () => 0,
+  stop: async () => undefined,
+};
+
 export async function startEdge(parts: Partial<HttpParts> = {}): Promise<Edge> {
   const facts: Fact[] = [];
   const app = httpApp({
     useCases: refusingUseCases,
     streams: refusingStreams,
+    waitpoints: refusingWaitpoints,
     keys: ringOf(secretKey),
     probes: {},
     observe: (fact) => void facts.push(fact),

@@ -4,7 +4,15 @@ import type { Session } from '../../src/domain/session.ts';
 import { httpApp } from '../../src/http/app.ts';
 import { listen } from '../../src/http/listen.ts';
 import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
-import { headOf, openRaw, refusingStreams, refusingUseCases, secretKey, startEdge } from './edge.ts';
+import {
+  headOf,
+  openRaw,
+  refusingStreams,
+  refusingUseCases,
+  refusingWaitpoints,
+  secretKey,
+  startEdge,
+} from './edge.ts';
 
 /** More than the buffers of both ends of a socket hold. */
 const largeBytes = 20_000_000;
@@ -36,6 +44,7 @@ describe('the socket', () => {
     const app = httpApp({
       useCases: refusingUseCases,
       streams: refusingStreams,
+      waitpoints: refusingWaitpoints,
       keys: ringOf(secretKey),
       probes: {},
       observe: () => undefined,

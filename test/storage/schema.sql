@@ -35,6 +35,7 @@ CREATE TABLE gates (
   closed_reason text,
   expires_at timestamp(3) with time zone,
   expired_at timestamp(3) with time zone,
+  waited_for boolean NOT NULL DEFAULT false,
   CONSTRAINT gates_pkey PRIMARY KEY (session_id),
   CONSTRAINT gates_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
 ) WITH (fillfactor=50);
@@ -48,6 +49,7 @@ CREATE TABLE outs (
   trimmed_before bigint NOT NULL DEFAULT 0,
   fence_run integer NOT NULL DEFAULT 1,
   fence_attempt integer DEFAULT 0,
+  waited_for boolean NOT NULL DEFAULT false,
   CONSTRAINT outs_pkey PRIMARY KEY (session_id),
   CONSTRAINT outs_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
 ) WITH (fillfactor=50);
@@ -146,6 +148,31 @@ CREATE TABLE side_streams (
   CONSTRAINT side_streams_pkey PRIMARY KEY (session_id, stream),
   CONSTRAINT side_streams_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
 ) WITH (fillfactor=50);
+
+CREATE TABLE waitpoints (
+  id text NOT NULL,
+  environment_id text NOT NULL,
+  session_id text NOT NULL,
+  stream text NOT NULL,
+  run_id text NOT NULL,
+  after_seq bigint NOT NULL,
+  state text NOT NULL,
+  record_seq bigint,
+  timeout_at timestamp(3) with time zone,
+  idempotency_digest text,
+  idempotency_expires_at timestamp(3) with time zone,
+  tags text[] NOT NULL,
+  created_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
+  completed_at timestamp(3) with time zone,
+  CONSTRAINT waitpoints_pkey PRIMARY KEY (id),
+  CONSTRAINT waitpoints_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
+  CONSTRAINT waitpoints_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(id),
+  CONSTRAINT waitpoints_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
+);
+CREATE INDEX waitpoints_completed ON waitpoints USING btree (completed_at) WHERE (completed_at IS NOT NULL);
+CREATE INDEX waitpoints_due ON waitpoints USING btree (timeout_at) WHERE ((state = 'pending'::text) AND (timeout_at IS NOT NULL));
+CREATE INDEX waitpoints_pending ON waitpoints USING btree (session_id, stream) WHERE (state = 'pending'::text);
+CREATE UNIQUE INDEX waitpoints_idempotency ON waitpoints USING btree (session_id, stream, idempotency_digest) WHERE (idempotency_digest IS NOT NULL);
 
 CREATE OR REPLACE FUNCTION copy_gate_marks()
  RETURNS trigger

@@ -1,27 +1,39 @@
 /** Streams over a real database without Temporal: wakes are written down, readers are plain collectors. */
 import { onTestFinished } from 'vitest';
+import type { Result } from '../../src/domain/failure.ts';
+import type { WaitpointId } from '../../src/domain/ids.ts';
 import type { StoredRecord } from '../../src/domain/record.ts';
 import type { StreamName } from '../../src/domain/stream.ts';
-import { newRecordId } from '../../src/sessions/new-ids.ts';
+import type { WaitpointState } from '../../src/domain/waitpoint.ts';
+import { newRecordId, newWaitpointId } from '../../src/sessions/new-ids.ts';
 import { workflowIdOf } from '../../src/sessions/workflow-id.ts';
 import { openChangeFeed } from '../../src/storage/changes.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { sqlRunStore } from '../../src/storage/run-store.ts';
 import { sqlSessionStore } from '../../src/storage/session-store.ts';
 import { sqlStreamStore } from '../../src/storage/streams/sql-stream-store.ts';
+import { sqlWaitpointStore } from '../../src/storage/waitpoints/sql-waitpoint-store.ts';
 import type { LocatedSession } from '../../src/streams/locate-session.ts';
 import { openStreams, type Streams } from '../../src/streams/streams.ts';
 import type { TailEnd, TailSink } from '../../src/streams/tail.ts';
+import { openWaitpoints, type RunWait, type Waitpoints } from '../../src/streams/waitpoints.ts';
 import type { OpenSession } from '../storage/lifecycle.ts';
 
 export interface StreamStage {
   readonly streams: Streams;
+  readonly waitpoints: Waitpoints;
   /** `<session>/<run>` of each wake, as Temporal would have taken it. */
   readonly wakes: string[];
   append(session: OpenSession, text: string, options?: AppendOptions): ReturnType<Streams['append']>;
   /** The seq of an append that must succeed. */
   seqOf(session: OpenSession, text: string, options?: AppendOptions): Promise<number>;
   follow(session: OpenSession, options?: FollowOptions): Follower;
+  /** The first run's wait for a record of its own session. */
+  register(session: OpenSession, changes?: Partial<RunWait>): ReturnType<Waitpoints['register']>;
+  /** Id of a wait that must be taken. */
+  waitOf(session: OpenSession, changes?: Partial<RunWait>): Promise<WaitpointId>;
+  /** How it completed, or that it is still pending when the hold is left. */
+  outcomeOf(session: OpenSession, id: WaitpointId, left?: AbortSignal): Promise<WaitpointState>;
 }
 
 export interface AppendOptions {
@@ -72,24 +84,54 @@ export async function openStage(database: Database, options: StageOptions = {}):
     onWakeUndelivered: () => undefined,
     onFault: (cause) => faults.push(cause),
   });
+  const waitpoints = openWaitpoints({
+    store: sqlWaitpointStore(database),
+    runs: sqlRunStore(database),
+    locate: streams.locate,
+    changes,
+    failpoints: { hit: async () => undefined },
+    newWaitpointId,
+    onFault: (cause) => faults.push(cause),
+  });
   onTestFinished(async () => {
     streams.stop();
+    await waitpoints.stop();
     await changes.stop();
     if (faults.length > 0) throw new AggregateError(faults, 'looks at streams failed');
   });
   const stage: StreamStage = {
     streams,
+    waitpoints,
     wakes,
     append: (session, text, { partId = null, stream = 'in' } = {}) =>
       streams.append({ ...placeOf(session), stream, text, partId }),
     async seqOf(session, text, appending) {
-      const result = await stage.append(session, text, appending);
-      if (!result.ok) throw new Error(`refused: ${result.failure.code}`);
-      return result.value.seq;
+      return valueOf(await stage.append(session, text, appending)).seq;
     },
     follow: (session, following) => follow(streams, session, following),
+    register: ({ order, runId }, changes) =>
+      waitpoints.register({
+        environment: order.environment,
+        runId,
+        attempt: null,
+        sessionKey: order.session.id,
+        stream: 'in',
+        after: -1,
+        timeout: null,
+        idempotency: null,
+        tags: [],
+        ...changes,
+      }),
+    waitOf: async (session, changes) => valueOf(await stage.register(session, changes)).waitpointId,
+    outcomeOf: async ({ order: { environment }, runId }, id, left = new AbortController().signal) =>
+      valueOf(await waitpoints.hold({ environment, runId, id }, left)).state,
   };
   return stage;
+}
+
+function valueOf<Value>(result: Result<Value>): Value {
+  if (!result.ok) throw new Error(`refused: ${result.failure.code}`);
+  return result.value;
 }
 
 const placeOf = ({ order }: OpenSession) => ({

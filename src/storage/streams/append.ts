@@ -10,6 +10,7 @@ import type { AppendAnswer, RecordToAppend } from '../../sessions/ports.ts';
 import type { Database, Sql } from '../database.ts';
 import { expireIfPast } from '../transitions/expire-gate.ts';
 import { type LockedGate, lockGates } from '../transitions/gate-row.ts';
+import { completeByRecords, type StoredSpan } from '../waitpoints/complete.ts';
 import { applyPlans, type PlannedRecord } from './apply.ts';
 
 /** The arrivals of one stream, in order; `index` is the place in the batch. */
@@ -39,15 +40,17 @@ export function appendBatch(
       const key = keyOf(stream);
       const plan = planAppend(gate, {
         stream: stream.stream,
-        next: stream.stream === 'in' ? gate.next : (places.get(key) ?? 0),
+        next: stream.stream === 'in' ? gate.next : (places.get(key)?.next ?? 0),
         partIds: stream.arrivals.map(({ record }) => record.partId),
         seqOfPart: seqOfPart.get(key) ?? new Map(),
         now,
       });
-      return { stream, plan };
+      const waitedFor = stream.stream === 'in' ? gate.waitedFor : places.get(key)?.waitedFor === true;
+      return { stream, plan, waitedFor };
     });
     const times = await applyPlans(sql, planned.flatMap(toApply), now);
-    for (const { stream, plan } of planned) answerInto(answers, { stream, plan, times });
+    const woken = await completeByRecords(sql, planned.flatMap(spanOf));
+    for (const { stream, plan } of planned) answerInto(answers, { stream, plan, times, woken });
     return answers;
   });
 }
@@ -76,14 +79,16 @@ async function lockPlaces(
   sql: Sql,
   streams: readonly StreamArrivals[],
   gates: ReadonlyMap<SessionId, LockedGate>,
-): Promise<ReadonlyMap<string, number>> {
+): Promise<ReadonlyMap<string, Place>> {
   const mayExpire = [...gates.values()].filter(({ expiresAt, expiredAt }) => expiresAt !== null && expiredAt === null);
   const writing = streams.filter(({ stream }) => stream === 'out');
   const outs = [...new Set([...mayExpire, ...writing].map(({ sessionId }) => sessionId))];
   const sides = streams.filter(({ stream }) => kindOf(stream) === 'side');
-  const places = new Map<string, number>();
+  const places = new Map<string, Place>();
   const keep = (rows: readonly PlaceRow[]): void =>
-    rows.forEach(({ session_id: sessionId, stream, next }) => places.set(keyOf({ sessionId, stream }), next));
+    rows.forEach(({ session_id: sessionId, stream, next, waited_for: waitedFor }) =>
+      places.set(keyOf({ sessionId, stream }), { next, waitedFor }),
+    );
   if (outs.length > 0) keep(await sql.query<PlaceRow>(lockOutsSql, [outs]));
   if (sides.length > 0) {
     const keys = [sides.map(({ sessionId }) => sessionId), sides.map(({ stream }) => stream)];
@@ -93,10 +98,16 @@ async function lockPlaces(
   return places;
 }
 
-type PlaceRow = { session_id: string; stream: string; next: number };
+type PlaceRow = { session_id: string; stream: string; next: number; waited_for: boolean };
+
+/** Where the next record of a stream goes, and whether somebody may wait for it. */
+interface Place {
+  readonly next: number;
+  readonly waitedFor: boolean;
+}
 
 const lockOutsSql = `
-  SELECT session_id, 'out' AS stream, next FROM outs WHERE session_id = ANY($1) ORDER BY session_id FOR NO KEY UPDATE`;
+  SELECT session_id, 'out' AS stream, next, waited_for FROM outs WHERE session_id = ANY($1) ORDER BY session_id FOR NO KEY UPDATE`;
 
 const addSidesSql = `
   INSERT INTO side_streams (session_id, stream)
@@ -104,7 +115,7 @@ const addSidesSql = `
   ON CONFLICT DO NOTHING`;
 
 const lockSidesSql = `
-  SELECT s.session_id, s.stream, s.next
+  SELECT s.session_id, s.stream, s.next, false AS waited_for
   FROM side_streams s JOIN unnest($1::text[], $2::text[]) AS side (session_id, stream) USING (session_id, stream)
   ORDER BY s.session_id, s.stream
   FOR NO KEY UPDATE OF s`;
@@ -163,6 +174,13 @@ async function expirePast(
 interface PlannedStream {
   readonly stream: StreamArrivals;
   readonly plan: AppendPlan;
+  readonly waitedFor: boolean;
+}
+
+interface Applied {
+  readonly times: ReadonlyMap<string, number>;
+  /** Sessions of which waitpoints were completed. */
+  readonly woken: ReadonlySet<SessionId>;
 }
 
 function toApply({ stream, plan }: PlannedStream) {
@@ -174,14 +192,22 @@ function toApply({ stream, plan }: PlannedStream) {
   return [{ sessionId: stream.sessionId, stream: stream.stream, next: plan.next, wakeAfter: plan.wakeAfter, records }];
 }
 
+/** What a planned stream gets, for those who wait; records of side channels wake nobody. */
+function spanOf({ stream: { sessionId, stream }, plan, waitedFor }: PlannedStream): readonly StoredSpan[] {
+  const seqs = plan.outcomes.flatMap((outcome) => (outcome.kind === 'stored' ? [outcome.seq] : []));
+  const [firstSeq] = seqs;
+  if (!waitedFor || firstSeq === undefined || (stream !== 'in' && stream !== 'out')) return [];
+  return [{ sessionId, stream, firstSeq, lastSeq: seqs.at(-1) ?? firstSeq }];
+}
+
 function answerInto(
   answers: (AppendAnswer | 'busy')[],
-  { stream, plan, times }: PlannedStream & { times: ReadonlyMap<string, number> },
+  { stream, plan, times, woken }: Omit<PlannedStream, 'waitedFor'> & Applied,
 ): void {
   stream.arrivals.forEach(({ index }, order) => {
     const outcome = plan.outcomes[order];
     if (outcome === undefined) throw new Error('a record has no outcome');
     const atMs = outcome.kind === 'stored' ? (times.get(`${keyOf(stream)}/${outcome.seq}`) ?? 0) : 0;
-    answers[index] = { outcome, atMs, wakeAfter: plan.wakeAfter };
+    answers[index] = { outcome, atMs, wakeAfter: plan.wakeAfter, completedWaits: woken.has(stream.sessionId) };
   });
 }

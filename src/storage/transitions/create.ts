@@ -132,6 +132,7 @@ function newGate(order: CreateOrder): LockedGate {
     closedReason: null,
     expiresAt: session.expiresAtMs === null ? null : new Date(session.expiresAtMs),
     expiredAt: null,
+    waitedFor: false,
   };
   return {
     ...gate,

@@ -1,6 +1,7 @@
 /** close and expire: write-once ends of a session, with the records that tell its run and its readers. */
 import type { CloseOrder, OwnedSession, TransitionAnswer } from '../../domain/transition.ts';
 import type { Database, Sql } from '../database.ts';
+import { completeByEnd } from '../waitpoints/complete.ts';
 import { expireIfPast, writeClosedRecord, writeWakeRecord } from './expire-gate.ts';
 import { type LockedGate, lockOwnGate, readClock } from './gate-row.ts';
 import { viewGate } from './view-gate.ts';
@@ -20,6 +21,7 @@ export function closeSession(db: Database, order: CloseOrder): Promise<Transitio
     const byCurrentRun = order.callingRunId !== null && order.callingRunId === (await readCurrentRunId(sql, gate));
     if (gate.expiredAt === null) {
       if (gate.live && !byCurrentRun) await writeWakeRecord(sql, gate);
+      await completeByEnd(sql, gate.sessionId);
       // A run that closes its own session has written this record itself.
       if (order.callingRunId === null) await writeClosedRecord(sql, gate, order.reason);
     }

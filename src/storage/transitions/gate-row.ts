@@ -31,6 +31,7 @@ interface GateRow extends SqlRow {
   closed_reason: string | null;
   expires_at: Date | null;
   expired_at: Date | null;
+  waited_for: boolean;
   external_id: string | null;
   task_identifier: string;
   environment: string;
@@ -95,6 +96,7 @@ function gateOf(row: GateRow): LockedGate {
     closedReason: row.closed_reason,
     expiresAt: row.expires_at,
     expiredAt: row.expired_at,
+    waitedFor: row.waited_for,
   };
 }
 

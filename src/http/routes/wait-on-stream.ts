@@ -1,0 +1,83 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { parseRunId } from '../../domain/ids.ts';
+import {
+  externalIdLengthMax,
+  idempotencyKeyLengthMax,
+  tagLengthMax,
+  waitBodyBytesMax,
+  waitpointTagsMax,
+} from '../../domain/limits.ts';
+import { parseDuration, parseTimeout, type Timeout } from '../../domain/waitpoint.ts';
+import type { HttpParts } from '../http-parts.ts';
+import { validOrRefuse } from '../problems.ts';
+import { readJson } from '../read-json.ts';
+import { orRefuse, refuse } from '../refusal.ts';
+import { callerOf, pathPart, type Route } from '../route.ts';
+import { name, text } from '../session-fields.ts';
+
+const timeout = z.string().transform((value, issues): Timeout => {
+  const parsed = parseTimeout(value);
+  if (parsed !== null) return parsed;
+  issues.addIssue({ code: 'custom', message: 'Expected a duration such as 1h30m, or an ISO date' });
+  return z.NEVER;
+});
+
+const duration = z.string().transform((value, issues): number => {
+  const parsed = parseDuration(value);
+  if (parsed !== null) return parsed;
+  issues.addIssue({ code: 'custom', message: 'Expected a duration such as 1h30m' });
+  return z.NEVER;
+});
+
+const tag = text(tagLengthMax);
+
+const waitBody = z.object({
+  session: name(externalIdLengthMax),
+  io: z.enum(['in', 'out']),
+  timeout: timeout.optional(),
+  idempotencyKey: z.string().max(idempotencyKeyLengthMax).optional(),
+  idempotencyKeyTTL: duration.optional(),
+  // Their number has a refusal of its own.
+  tags: z.union([tag, z.array(tag)]).optional(),
+  lastSeqNum: z.int().min(-1).optional(),
+});
+
+/** A run registers that it waits for the next record (protocol section 8.1). */
+export const waitOnStreamRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>): Route => ({
+  method: 'POST',
+  path: '/api/v1/runs/:run/session-streams/wait',
+  crossOrigin: false,
+  credential: 'secret',
+  async answer(exchange) {
+    const { environment } = callerOf(exchange);
+    const runId = parseRunId(pathPart(exchange, 'run'));
+    const body = validOrRefuse(waitBody, await readJson(exchange, { bytesMax: waitBodyBytesMax, refusals: 'plain' }));
+    const tags = tagsOf(body.tags);
+    if (runId !== null) exchange.state.runId = runId;
+    exchange.body = orRefuse(
+      await waitpoints.register({
+        environment,
+        runId,
+        attempt: null,
+        sessionKey: body.session,
+        stream: body.io,
+        after: body.lastSeqNum ?? -1,
+        timeout: body.timeout ?? null,
+        idempotency: idempotencyOf(body),
+        tags,
+      }),
+    );
+  },
+});
+
+function tagsOf(tags: string | readonly string[] | undefined): readonly string[] {
+  const list = typeof tags === 'string' ? [tags] : (tags ?? []);
+  return list.length > waitpointTagsMax ? refuse({ code: 'too_many_waitpoint_tags', count: list.length }) : list;
+}
+
+function idempotencyOf({ idempotencyKey, idempotencyKeyTTL }: z.infer<typeof waitBody>) {
+  if (idempotencyKey === undefined || idempotencyKey === '') return null;
+  const digest = createHash('sha256').update(idempotencyKey).digest('base64url');
+  return { digest, ttlMs: idempotencyKeyTTL ?? null };
+}
