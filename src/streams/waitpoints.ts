@@ -1,4 +1,5 @@
 /** What `http` does with waitpoints: a run registers its wait, then holds a call open until it is woken. */
+import type { ClaimedAttempt } from '../domain/attempt.ts';
 import { fail, type Result, succeed } from '../domain/failure.ts';
 import type { Environment, RunId, WaitpointId } from '../domain/ids.ts';
 import type { Direction } from '../domain/stream.ts';
@@ -11,8 +12,8 @@ export interface RunWait {
   readonly environment: Environment;
   /** Null: no run can have that id. */
   readonly runId: RunId | null;
-  /** Of the run, where the caller's credential names it. */
-  readonly attempt: number | null;
+  /** Of the caller, where its credential names one. */
+  readonly attempt: ClaimedAttempt | null;
   /** Either form of the session's key. */
   readonly sessionKey: string;
   readonly stream: Direction;
@@ -60,14 +61,17 @@ export function openWaitpoints(deps: WaitpointsDeps): Waitpoints {
 }
 
 async function register(deps: WaitpointsDeps, wait: RunWait): ReturnType<Waitpoints['register']> {
-  const { environment, runId, sessionKey, ...rest } = wait;
+  const { environment, runId, sessionKey, attempt, ...rest } = wait;
   const run = runId === null ? null : await deps.runs.find(environment.id, runId);
   if (run === null) return fail({ code: 'run_not_found' });
+  // A credential of one run registers no wait of another.
+  if (attempt !== null && attempt.runId !== run.id) return fail({ code: 'run_superseded' });
   const session = await deps.locate(environment, sessionKey);
   if (session === null) return fail({ code: 'session_not_found' });
   await deps.failpoints.hit('waitpoint:before');
   const registration = await deps.store.register({
     ...rest,
+    attempt: attempt?.attempt ?? null,
     id: deps.newWaitpointId(),
     environmentId: environment.id,
     run: { id: run.id, sessionId: run.sessionId, number: run.number },

@@ -142,13 +142,13 @@ const routes: readonly RouteCase[] = [
     path: () => `/api/v1/runs/${targets.runId}/session-streams/wait`,
     body: () => ({ session: targets.ownId, io: 'in' }),
     // By now the run has been cancelled.
-    statuses: [401, 401, 401, 409, 404, 401, 401, 401, 401, 401, 401, 401, 401],
+    statuses: [401, 401, 401, 409, 409, 404, 401, 401, 401, 401, 401, 401, 401, 401],
   },
   {
     name: 'hold a waitpoint',
     method: 'POST',
     path: () => `/engine/v1/runs/${targets.runId}/waitpoints/tokens/waitpoint_${'0'.repeat(25)}/wait`,
-    statuses: [401, 401, 401, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401],
+    statuses: [401, 401, 401, 404, 404, 404, 401, 401, 401, 401, 401, 401, 401, 401],
   },
   {
     name: 'token claims',

@@ -97,8 +97,11 @@ describeEachDatabase('a wait', (suite) => {
     const refused = { ok: false, failure: { code: 'run_superseded' } };
     const session = await life.open();
     await claimFirst(suite.database, session);
-    expect(await stage.register(session, { attempt: 2 })).toEqual(refused);
-    expect(await stage.register(session, { attempt: 1 })).toMatchObject({ ok: true });
+    const { sessionId } = session.view;
+    const by = (attempt: number, runId = session.runId) => ({ attempt: { sessionId, runId, runNumber: 1, attempt } });
+    expect(await stage.register(session, by(2))).toEqual(refused);
+    expect(await stage.register(session, by(1, newRunId()))).toEqual(refused);
+    expect(await stage.register(session, by(1))).toMatchObject({ ok: true });
     const order = {
       ...session.own,
       runNumber: 1,

@@ -50,7 +50,7 @@ export const waitOnStreamRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>)
   crossOrigin: false,
   credential: 'secret',
   async answer(exchange) {
-    const { environment } = callerOf(exchange);
+    const { environment, attempt } = callerOf(exchange);
     const runId = parseRunId(pathPart(exchange, 'run'));
     const body = validOrRefuse(waitBody, await readJson(exchange, { bytesMax: waitBodyBytesMax, refusals: 'plain' }));
     const tags = tagsOf(body.tags);
@@ -59,7 +59,7 @@ export const waitOnStreamRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>)
       await waitpoints.register({
         environment,
         runId,
-        attempt: null,
+        attempt,
         sessionKey: body.session,
         stream: body.io,
         after: body.lastSeqNum ?? -1,
