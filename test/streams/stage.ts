@@ -1,11 +1,9 @@
 /** Streams over a real database without Temporal: wakes are written down, readers are plain collectors. */
 import { onTestFinished } from 'vitest';
-import type { Result } from '../../src/domain/failure.ts';
-import type { WaitpointId } from '../../src/domain/ids.ts';
 import type { StoredRecord } from '../../src/domain/record.ts';
 import type { StreamName } from '../../src/domain/stream.ts';
-import type { WaitpointState } from '../../src/domain/waitpoint.ts';
 import { newRecordId, newWaitpointId } from '../../src/sessions/new-ids.ts';
+import type { Changes } from '../../src/sessions/ports.ts';
 import { workflowIdOf } from '../../src/sessions/workflow-id.ts';
 import { openChangeFeed } from '../../src/storage/changes.ts';
 import type { Database } from '../../src/storage/database.ts';
@@ -16,10 +14,11 @@ import { sqlWaitpointStore } from '../../src/storage/waitpoints/sql-waitpoint-st
 import type { LocatedSession } from '../../src/streams/locate-session.ts';
 import { openStreams, type Streams } from '../../src/streams/streams.ts';
 import type { TailEnd, TailSink } from '../../src/streams/tail.ts';
-import { openWaitpoints, type RunWait, type Waitpoints } from '../../src/streams/waitpoints.ts';
+import { openWaitpoints, type Waitpoints } from '../../src/streams/waitpoints.ts';
 import type { OpenSession } from '../storage/lifecycle.ts';
+import { valueOf, type WaitStage, waitsOf } from './wait-stage.ts';
 
-export interface StreamStage {
+export interface StreamStage extends WaitStage {
   readonly streams: Streams;
   readonly waitpoints: Waitpoints;
   /** `<session>/<run>` of each wake, as Temporal would have taken it. */
@@ -28,12 +27,6 @@ export interface StreamStage {
   /** The seq of an append that must succeed. */
   seqOf(session: OpenSession, text: string, options?: AppendOptions): Promise<number>;
   follow(session: OpenSession, options?: FollowOptions): Follower;
-  /** The first run's wait for a record of its own session. */
-  register(session: OpenSession, changes?: Partial<RunWait>): ReturnType<Waitpoints['register']>;
-  /** Id of a wait that must be taken. */
-  waitOf(session: OpenSession, changes?: Partial<RunWait>): Promise<WaitpointId>;
-  /** How it completed, or that it is still pending when the hold is left. */
-  outcomeOf(session: OpenSession, id: WaitpointId, left?: AbortSignal): Promise<WaitpointState>;
 }
 
 export interface AppendOptions {
@@ -84,15 +77,7 @@ export async function openStage(database: Database, options: StageOptions = {}):
     onWakeUndelivered: () => undefined,
     onFault: (cause) => faults.push(cause),
   });
-  const waitpoints = openWaitpoints({
-    store: sqlWaitpointStore(database),
-    runs: sqlRunStore(database),
-    locate: streams.locate,
-    changes,
-    failpoints: { hit: async () => undefined },
-    newWaitpointId,
-    onFault: (cause) => faults.push(cause),
-  });
+  const waitpoints = openWaits(database, { streams, changes, faults });
   onTestFinished(async () => {
     streams.stop();
     await waitpoints.stop();
@@ -109,30 +94,24 @@ export async function openStage(database: Database, options: StageOptions = {}):
       return valueOf(await stage.append(session, text, appending)).seq;
     },
     follow: (session, following) => follow(streams, session, following),
-    register: ({ order, runId }, changes) =>
-      waitpoints.register({
-        environment: order.environment,
-        runId,
-        attempt: null,
-        sessionKey: order.session.id,
-        stream: 'in',
-        after: -1,
-        timeout: null,
-        idempotency: null,
-        tags: [],
-        ...changes,
-      }),
-    waitOf: async (session, changes) => valueOf(await stage.register(session, changes)).waitpointId,
-    outcomeOf: async ({ order: { environment }, runId }, id, left = new AbortController().signal) =>
-      valueOf(await waitpoints.hold({ environment, runId, id }, left)).state,
+    ...waitsOf(waitpoints),
   };
   return stage;
 }
 
-function valueOf<Value>(result: Result<Value>): Value {
-  if (!result.ok) throw new Error(`refused: ${result.failure.code}`);
-  return result.value;
-}
+const openWaits = (
+  database: Database,
+  { streams, changes, faults }: { streams: Streams; changes: Changes; faults: unknown[] },
+): Waitpoints =>
+  openWaitpoints({
+    store: sqlWaitpointStore(database),
+    runs: sqlRunStore(database),
+    locate: streams.locate,
+    changes,
+    failpoints: { hit: async () => undefined },
+    newWaitpointId,
+    onFault: (cause) => faults.push(cause),
+  });
 
 const placeOf = ({ order }: OpenSession) => ({
   environment: order.environment,

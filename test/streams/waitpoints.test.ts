@@ -17,13 +17,13 @@ describeEachDatabase('a wait', (suite) => {
   test('is completed by the next record, all waits by one, each for its own side and cursor', async () => {
     const stage = await openStage(suite.database);
     const session = await life.open();
-    const waits = await Promise.all([
-      stage.waitOf(session),
+    const first = await stage.waitOf(session);
+    const others = await Promise.all([
       stage.waitOf(session, { sessionKey: session.order.session.externalId ?? '' }),
       stage.waitOf(session, { stream: 'out' }),
       stage.waitOf(session, { after: 0 }),
     ]);
-    const outcomes = waits.map((id) => stage.outcomeOf(session, id));
+    const outcomes = [first, ...others].map((id) => stage.outcomeOf(session, id));
     await stage.seqOf(session, 'side', { stream: 'side/in' });
     await stage.seqOf(session, 'first');
     expect(await Promise.all(outcomes.slice(0, 2))).toEqual([record('first'), record('first')]);
@@ -33,7 +33,7 @@ describeEachDatabase('a wait', (suite) => {
     await stage.seqOf(session, 'second');
     expect(await outcomes[3]).toEqual(record('second'));
     // A completed one stays as it was.
-    expect(await stage.outcomeOf(session, waits[0] as (typeof waits)[number])).toEqual(record('first'));
+    expect(await stage.outcomeOf(session, first)).toEqual(record('first'));
   });
 
   test('for a record that is there is completed at once, by the first one unseen', async () => {
