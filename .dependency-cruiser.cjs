@@ -38,7 +38,16 @@ const layers = [
   }),
   layer('s2-fronts-the-streams', '^src/s2/', { to: [domain, facts, '^src/(streams|tokens)/'], node: true }),
   layer('storage-implements-ports', '^src/storage/', {
-    to: [domain, ports, facts, npm('pg'), npm('pg-[a-z-]+'), npm('@types/pg'), npm('@electric-sql/pglite')],
+    to: [
+      domain,
+      ports,
+      facts,
+      npm('pg'),
+      npm('pg-[a-z-]+'),
+      npm('@types/pg'),
+      npm('@electric-sql/pglite'),
+      npm('aws4fetch'),
+    ],
     node: true,
   }),
   layer('temporal-implements-ports', '^src/temporal/', {

@@ -48,6 +48,18 @@ const environmentSchema = z.object({
     .optional(),
   CLOSE_GRACE_SECONDS: z.coerce.number().int().min(0).max(86_400).default(closeGraceDefaultSeconds),
   RECONCILE_SECONDS: z.coerce.number().int().min(0).max(3_600).default(reconcileIntervalDefaultSeconds),
+  S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
+  S3_BUCKET: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{3,255}$/, 'expected the name of a bucket')
+    .optional(),
+  S3_REGION: z.string().min(1).default('us-east-1'),
+  S3_ACCESS_KEY_ID: z.string().min(1).optional(),
+  S3_SECRET_ACCESS_KEY: z.string().min(1).optional(),
+  S3_PREFIX: z
+    .string()
+    .regex(/^[A-Za-z0-9._/-]{0,256}$/, 'expected letters, digits, dots, dashes and slashes')
+    .default(''),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   LOG_FORMAT: z.enum(['json', 'pretty']).optional(),
   FAILPOINTS: z.string().optional(),
@@ -64,6 +76,18 @@ export interface TemporalTarget {
   readonly cliPath: string | null;
   readonly embeddedPort: number;
   readonly embeddedUiPort: number;
+}
+
+/** A bucket of any store that speaks S3. */
+export interface ObjectStoreTarget {
+  /** Without a trailing slash. */
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Before the name of each object; empty, or with a trailing slash. */
+  readonly prefix: string;
 }
 
 export interface Config {
@@ -84,6 +108,8 @@ export interface Config {
   /** 64 hexadecimal digits; null: the embedded mode keeps one in `dataDir`. */
   readonly encryptionKey: string | null;
   readonly closeGraceSeconds: number;
+  /** Null: snapshots are kept in the database. */
+  readonly objectStore: ObjectStoreTarget | null;
   /** Between two rounds of the reconciler; 0 switches it off. */
   readonly reconcileSeconds: number;
   readonly logLevel: string;
@@ -118,6 +144,10 @@ function contradictions(env: Parsed): string[] {
   if ((env.TEMPORAL_TLS_CERT_FILE === undefined) !== (env.TEMPORAL_TLS_KEY_FILE === undefined)) {
     problems.push('TEMPORAL_TLS_CERT_FILE, TEMPORAL_TLS_KEY_FILE: give both or neither');
   }
+  const objectStore = [env.S3_ENDPOINT, env.S3_BUCKET, env.S3_ACCESS_KEY_ID, env.S3_SECRET_ACCESS_KEY];
+  if (objectStore.some((value) => value !== undefined) && objectStore.includes(undefined)) {
+    problems.push('S3_ENDPOINT, S3_BUCKET, S3_ACCESS_KEY_ID, S3_SECRET_ACCESS_KEY: give all or none');
+  }
   return problems;
 }
 
@@ -134,10 +164,27 @@ function toConfig(env: Parsed): Config {
     secretKeys: env.SECRET_KEYS ?? null,
     encryptionKey: env.ENCRYPTION_KEY ?? null,
     closeGraceSeconds: env.CLOSE_GRACE_SECONDS,
+    objectStore: toObjectStore(env),
     reconcileSeconds: env.RECONCILE_SECONDS,
     logLevel: env.LOG_LEVEL,
     logFormat: env.LOG_FORMAT ?? null,
     failpoints: env.FAILPOINTS ?? null,
+  };
+}
+
+function toObjectStore(env: Parsed): ObjectStoreTarget | null {
+  const { S3_ENDPOINT: endpoint, S3_BUCKET: bucket, S3_ACCESS_KEY_ID: accessKeyId } = env;
+  const { S3_SECRET_ACCESS_KEY: secretAccessKey, S3_REGION: region, S3_PREFIX: prefix } = env;
+  if (endpoint === undefined || bucket === undefined) return null;
+  if (accessKeyId === undefined || secretAccessKey === undefined) return null;
+  const trimmed = prefix.replace(/^\/+|\/+$/g, '');
+  return {
+    endpoint: endpoint.replace(/\/+$/, ''),
+    bucket,
+    region,
+    accessKeyId,
+    secretAccessKey,
+    prefix: trimmed === '' ? '' : `${trimmed}/`,
   };
 }
 

@@ -10,6 +10,7 @@ import { takeInstanceLock } from './instance-lock.ts';
 import { logFacts } from './observe/log-facts.ts';
 import { openKeys } from './open-keys.ts';
 import { openRows, type Rows } from './open-rows.ts';
+import { openSnapshots } from './open-snapshots.ts';
 import { openTemporal, type TemporalParts } from './open-temporal.ts';
 import type { ServerOptions } from './server-options.ts';
 import { cancelRun } from './sessions/cancel-run.ts';
@@ -115,16 +116,18 @@ async function startApi(parts: Parts): Promise<Entrance> {
   const keys = await openKeys({ config, database: rows.database, observe });
   const streams = streamsOf(parts);
   const waitpoints = waitpointsOf(parts, streams);
+  let apiUrl = config.publicUrl ?? '';
   const app = httpApp({
     useCases: useCasesOf(parts),
     streams,
     waitpoints,
     keys: keys.ring,
+    snapshots: { store: openSnapshots(options, rows.database), urls: keys.snapshotUrls, publicUrl: () => apiUrl },
     observe,
     probes: probesOf(parts),
   });
   const listener = await listen(app, { host: config.host, port: config.port });
-  const apiUrl = config.publicUrl ?? urlOf(config.host, listener.port);
+  apiUrl ||= urlOf(config.host, listener.port);
   try {
     // The port is bound before the worker polls, because each run is told the URL.
     await startWorker(parts, apiUrl);

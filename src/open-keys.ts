@@ -10,17 +10,20 @@ import { createKeyStore } from './storage/key-store.ts';
 import { ensureKeys } from './tokens/ensure-keys.ts';
 import { createKeyRing, type KeyRing } from './tokens/key-ring.ts';
 import { createSealer } from './tokens/seal.ts';
+import { type SnapshotUrls, snapshotUrls } from './tokens/snapshot-url.ts';
 
 export interface OpenKeys {
   readonly ring: KeyRing;
   /** The embedded mode's own key, to print; null when the operator brought keys. */
   readonly devKey: string | null;
+  readonly snapshotUrls: SnapshotUrls;
 }
 
 export async function openKeys(parts: { config: Config; database: Database; observe: Observe }): Promise<OpenKeys> {
   const { config, database, observe } = parts;
   const store = createKeyStore({ database, newEnvironmentId });
-  const sealer = createSealer(config.encryptionKey ?? (await ownEncryptionKey(config.dataDir)));
+  const encryptionKey = config.encryptionKey ?? (await ownEncryptionKey(config.dataDir));
+  const sealer = createSealer(encryptionKey);
   const devKey = await ensureKeys({ store, sealer, secretKeys: ownKeys(config) });
   const ring = createKeyRing({
     listLiveKeys: () => store.listLiveKeys(),
@@ -28,7 +31,7 @@ export async function openKeys(parts: { config: Config; database: Database; obse
     report: observe,
     now: () => performance.now(),
   });
-  return { ring, devKey };
+  return { ring, devKey, snapshotUrls: snapshotUrls([encryptionKey], Date.now) };
 }
 
 /** Only the embedded database gets a key of its own making: one that others share is opened by the operator's. */

@@ -9,6 +9,9 @@ export interface ClaimedAttempt {
   readonly attempt: number;
 }
 
+/** What the fence of a session is compared with. */
+export type NumberedAttempt = Pick<ClaimedAttempt, 'runNumber' | 'attempt'>;
+
 /** The fence of a session; an attempt of null is shut, because the run has ended. */
 export interface Fence {
   readonly runNumber: number;
@@ -16,7 +19,5 @@ export interface Fence {
 }
 
 /** I1, V14: whether the attempt is the one that may write. Asked under the gate's lock, which every move of the fence takes. */
-export const holdsFence = (
-  fence: Fence,
-  { runNumber, attempt }: Pick<ClaimedAttempt, 'runNumber' | 'attempt'>,
-): boolean => fence.runNumber === runNumber && fence.attempt === attempt;
+export const holdsFence = (fence: Fence, { runNumber, attempt }: NumberedAttempt): boolean =>
+  fence.runNumber === runNumber && fence.attempt === attempt;

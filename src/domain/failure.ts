@@ -33,7 +33,12 @@ export type Failure =
   | { readonly code: 'record_too_deep' }
   | { readonly code: 'appends_crowded' }
   | { readonly code: 'readers_crowded' }
-  | { readonly code: 'unavailable'; readonly part: 'database' | 'temporal' | 'session worker' };
+  | { readonly code: 'snapshots_crowded' }
+  /** Another attempt serves the session now. */
+  | { readonly code: 'snapshot_refused' }
+  | { readonly code: 'unavailable'; readonly part: Part };
+
+export type Part = 'database' | 'temporal' | 'session worker' | 'object store';
 
 export type Result<Value> =
   | { readonly ok: true; readonly value: Value }
@@ -44,8 +49,8 @@ export const fail = (failure: Failure): { readonly ok: false; readonly failure: 
 
 /** A part that a request needs does not answer. Thrown by adapters, turned into `unavailable` at the edge. */
 export class Unavailable extends Error {
-  readonly part: 'database' | 'temporal' | 'session worker';
-  constructor(part: 'database' | 'temporal' | 'session worker', cause?: unknown) {
+  readonly part: Part;
+  constructor(part: Part, cause?: unknown) {
     super(`${part} is not available`, { cause });
     this.name = 'Unavailable';
     this.part = part;

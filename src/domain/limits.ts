@@ -223,3 +223,17 @@ export const waitpointIdleSweepMs = 5_000;
 export const waitpointBatch = 500;
 /** A completed waitpoint answers for its idempotency key this long; then it is forgotten. */
 export const waitpointRetentionDays = 30;
+
+/** Bytes of one snapshot: a long conversation with its runtime state, images included. */
+export const snapshotBytesMax = 16 * 1_048_576;
+/** Snapshots that one process holds in memory, on their way in or out; the next one is refused at once. */
+export const snapshotBytesHeldMax = 128 * 1_048_576;
+export const snapshotContentTypeLengthMax = 255;
+/** From the first byte of a snapshot's body to its last; below the transport's own limit for a request. */
+export const snapshotReadDeadlineMs = 25_000;
+/** A signed URL works for this long: its holder uses it at once, and a slow clock is forgiven. */
+export const snapshotUrlTtlSeconds = 900;
+/** One call of the object store, its repeats included. */
+export const objectStoreDeadlineMs = 10_000;
+/** Newer snapshots that may replace the one being read before a read of an object store gives up. */
+export const snapshotReadsMax = 3;

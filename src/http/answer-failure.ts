@@ -107,12 +107,23 @@ const answers: Answers = {
     body: { error: 'Too many readers; try again' },
     headers: { 'Retry-After': String(retryAfterSeconds) },
   }),
+  snapshots_crowded: () => ({
+    status: 503,
+    body: { error: 'Too many snapshots are under way; try again' },
+    headers: { 'Retry-After': String(retryAfterSeconds) },
+  }),
+  snapshot_refused: () => ({
+    status: 409,
+    body: { error: 'Another attempt serves this session', code: 'snapshot_refused' },
+    headers: neverRetry,
+  }),
   invalid_timeout: ({ message }) => ({ status: 400, body: message }),
   unavailable: ({ part }) => ({
     status: 503,
     body: { error: `The ${part} is not available; try again` },
     headers: { 'Retry-After': String(retryAfterSeconds) },
   }),
+  signature_invalid: () => ({ status: 403, body: { error: 'The URL is invalid or has expired' } }),
   credential_missing: () => unauthenticated('Invalid or Missing API key'),
   key_unknown: () => unauthenticated('Invalid API key'),
   token_unowned: () => unauthenticated('Invalid Public Access Token'),

@@ -23,7 +23,10 @@ import { publicTokensRoute } from './routes/public-tokens.ts';
 import { readRecordsRoutes } from './routes/read-records.ts';
 import { retrieveRunRoute } from './routes/retrieve-run.ts';
 import { retrieveSessionRoute } from './routes/retrieve-session.ts';
+import { snapshotObjectRoutes } from './routes/snapshot-object.ts';
+import { snapshotUrlRoutes } from './routes/snapshot-url.ts';
 import { tokenClaimsRoute } from './routes/token-claims.ts';
+import { transcriptRoute } from './routes/transcript.ts';
 import { updateSessionRoute } from './routes/update-session.ts';
 import { waitOnStreamRoute } from './routes/wait-on-stream.ts';
 import { finishUnread } from './unread-body.ts';
@@ -35,6 +38,9 @@ const routesOf = (parts: HttpParts): readonly Route[] => [
   updateSessionRoute(parts),
   closeSessionRoute(parts),
   endAndContinueRoute(parts),
+  ...snapshotUrlRoutes(parts),
+  ...snapshotObjectRoutes(parts),
+  transcriptRoute(parts),
   ...appendRecordRoutes(parts),
   ...readRecordsRoutes(parts),
   ...followStreamRoutes(parts),

@@ -1,8 +1,10 @@
 /** What the API is made of; named arguments, put together in `main`. */
 import type { Observe } from '../observe/facts.ts';
+import type { SnapshotStore } from '../sessions/ports.ts';
 import type { Streams } from '../streams/streams.ts';
 import type { Waitpoints } from '../streams/waitpoints.ts';
 import type { KeyRing } from '../tokens/key-ring.ts';
+import type { SnapshotUrls } from '../tokens/snapshot-url.ts';
 import type { UseCases } from './use-cases.ts';
 
 export interface HttpParts {
@@ -10,7 +12,15 @@ export interface HttpParts {
   readonly streams: Streams;
   readonly waitpoints: Waitpoints;
   readonly keys: KeyRing;
+  readonly snapshots: SnapshotParts;
   /** Each resolves while its part answers; asked by `/readyz`. */
   readonly probes: Readonly<Record<string, () => Promise<unknown>>>;
   readonly observe: Observe;
+}
+
+export interface SnapshotParts {
+  readonly store: SnapshotStore;
+  readonly urls: SnapshotUrls;
+  /** Where clients reach this server, without a trailing slash; known once it listens. */
+  readonly publicUrl: () => string;
 }

@@ -26,9 +26,16 @@ export async function readJson(exchange: Exchange, rules: BodyRules): Promise<Js
 
 /** A body that is not parsed, as text; bytes that are no UTF-8 become U+FFFD. */
 export async function readText(exchange: Exchange, bytesMax: number): Promise<string> {
-  const read = await readBytes(exchange.req, bytesMax, bodyReadDeadlineMs);
-  if (read.kind === 'read') return read.bytes.toString('utf8');
-  return refuse(bodyFailure(read.kind, { bytesMax, refusals: 'plain' }));
+  return (await readRaw(exchange, { bytesMax, deadlineMs: bodyReadDeadlineMs })).toString('utf8');
+}
+
+/** A body as it is. */
+export async function readRaw(
+  exchange: Exchange,
+  { bytesMax, deadlineMs }: { bytesMax: number; deadlineMs: number },
+): Promise<Buffer> {
+  const read = await readBytes(exchange.req, bytesMax, deadlineMs);
+  return read.kind === 'read' ? read.bytes : refuse(bodyFailure(read.kind, { bytesMax, refusals: 'plain' }));
 }
 
 type BodyFault = 'too large' | 'too slow' | 'cut off' | 'empty' | 'invalid' | 'too deep';

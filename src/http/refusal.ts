@@ -17,6 +17,7 @@ export type HttpFailure =
   | { readonly code: 'too_many_waitpoint_tags'; readonly count: number }
   /** Told as plain text. */
   | { readonly code: 'invalid_timeout'; readonly message: string }
+  | { readonly code: 'signature_invalid' }
   | { readonly code: 'body_too_large' }
   | { readonly code: 'body_too_slow' }
   | { readonly code: 'token_order_invalid'; readonly message: string; readonly issues?: readonly FieldProblem[] }

@@ -32,7 +32,7 @@ export interface Route {
   readonly crossOrigin: boolean;
   readonly credential: 'none' | 'secret' | 'secret or public';
   /** What a 500 says, where the protocol has a text of its own. */
-  readonly faultBody?: { readonly ok: false; readonly error: string };
+  readonly faultBody?: { readonly ok?: false; readonly error: string };
   readonly answer: (exchange: Exchange) => Promise<void>;
 }
 

@@ -1,5 +1,6 @@
 /** The interfaces that use cases and activities need; `storage` and `temporal` implement them. */
 import type { AppendOutcome } from '../domain/append.ts';
+import type { NumberedAttempt } from '../domain/attempt.ts';
 import type { NewSession } from '../domain/create-session.ts';
 import type { Environment, EnvironmentId, RunId, SessionId, WaitpointId } from '../domain/ids.ts';
 import type { ListedSession, PageCursor, PageDirection, SessionFilters } from '../domain/list-page.ts';
@@ -167,6 +168,22 @@ export interface WaitpointStore {
   timeOut(): Promise<readonly string[]>;
   /** Drops those that nobody asks about any more. */
   forget(): Promise<void>;
+}
+
+/** Opaque bytes that a session's agent saved, as it labelled them. */
+export interface Snapshot {
+  readonly contentType: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface SnapshotStore {
+  /**
+   * Whole and durable, or not at all.
+   * @param writer null: not fenced. Refused: another attempt, or none, serves the session
+   */
+  write(sessionId: SessionId, snapshot: Snapshot, writer: NumberedAttempt | null): Promise<'stored' | 'refused'>;
+  /** What was stored last; null before the first. */
+  read(sessionId: SessionId): Promise<Snapshot | null>;
 }
 
 /** A change of one session's row: in process at once, between processes by one coalesced notification. */

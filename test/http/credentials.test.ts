@@ -44,7 +44,7 @@ type Credential = keyof typeof credentials;
 
 interface RouteCase {
   readonly name: string;
-  readonly method: 'GET' | 'POST' | 'PATCH';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
   readonly path: (key: string) => string;
   readonly body?: () => unknown;
   /** In the order of `columns`. */
@@ -102,6 +102,24 @@ const routes: readonly RouteCase[] = [
     method: 'GET',
     path: session(''),
     statuses: [401, 401, 401, 200, 200, 404, 200, 200, 403, 200, 403, 200, 403, 403],
+  },
+  {
+    name: 'URL of a snapshot to read',
+    method: 'GET',
+    path: session('/snapshot-url'),
+    statuses: [401, 401, 401, 200, 200, 404, 200, 200, 403, 200, 403, 200, 403, 403],
+  },
+  {
+    name: 'URL of a snapshot to write',
+    method: 'PUT',
+    path: session('/snapshot-url'),
+    statuses: [401, 401, 401, 200, 200, 404, 200, 200, 403, 403, 403, 200, 403, 403],
+  },
+  {
+    name: 'transcript',
+    method: 'GET',
+    path: session('/transcript'),
+    statuses: [401, 401, 401, 200, 200, 404, 401, 401, 401, 401, 401, 401, 401, 401],
   },
   {
     name: 'update',

@@ -4,12 +4,13 @@
  */
 import { connect, type Socket } from 'node:net';
 import { httpApp } from '../../src/http/app.ts';
-import type { HttpParts } from '../../src/http/http-parts.ts';
+import type { HttpParts, SnapshotParts } from '../../src/http/http-parts.ts';
 import { listen } from '../../src/http/listen.ts';
 import type { Fact } from '../../src/observe/facts.ts';
 import type { Streams } from '../../src/streams/streams.ts';
 import type { Waitpoints } from '../../src/streams/waitpoints.ts';
 import { importRootKey, signPublicToken } from '../../src/tokens/sign.ts';
+import { snapshotUrls } from '../../src/tokens/snapshot-url.ts';
 import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
 
 export const secretKey = 'tr_dev_0123456789abcdef';
@@ -57,6 +58,12 @@ export const refusingWaitpoints: Waitpoints = {
   stop: async () => undefined,
 };
 
+export const refusingSnapshots: SnapshotParts = {
+  store: { write: unreachable, read: unreachable },
+  urls: snapshotUrls(['0'.repeat(64)], Date.now),
+  publicUrl: () => 'http://api.test',
+};
+
 export async function startEdge(parts: Partial<HttpParts> = {}): Promise<Edge> {
   const facts: Fact[] = [];
   const app = httpApp({
@@ -64,6 +71,7 @@ export async function startEdge(parts: Partial<HttpParts> = {}): Promise<Edge> {
     streams: refusingStreams,
     waitpoints: refusingWaitpoints,
     keys: ringOf(secretKey),
+    snapshots: refusingSnapshots,
     probes: {},
     observe: (fact) => void facts.push(fact),
     ...parts,

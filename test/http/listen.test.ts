@@ -7,6 +7,7 @@ import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
 import {
   headOf,
   openRaw,
+  refusingSnapshots,
   refusingStreams,
   refusingUseCases,
   refusingWaitpoints,
@@ -46,6 +47,7 @@ describe('the socket', () => {
       streams: refusingStreams,
       waitpoints: refusingWaitpoints,
       keys: ringOf(secretKey),
+      snapshots: refusingSnapshots,
       probes: {},
       observe: () => undefined,
     });

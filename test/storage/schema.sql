@@ -149,6 +149,17 @@ CREATE TABLE side_streams (
   CONSTRAINT side_streams_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
 ) WITH (fillfactor=50);
 
+CREATE TABLE snapshots (
+  session_id text NOT NULL,
+  content_type text NOT NULL,
+  body bytea,
+  object_name text,
+  stored_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
+  CONSTRAINT snapshots_pkey PRIMARY KEY (session_id),
+  CONSTRAINT snapshots_check CHECK ((num_nonnulls(body, object_name) = 1)),
+  CONSTRAINT snapshots_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
+);
+
 CREATE TABLE waitpoints (
   id text NOT NULL,
   environment_id text NOT NULL,

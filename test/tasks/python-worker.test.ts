@@ -4,15 +4,14 @@ import type { Database } from '../../src/storage/database.ts';
 import { openPostgres } from '../../src/storage/postgres.ts';
 import { defineTask, startTaskWorker } from '../../src/tasks/index.ts';
 import type { Answer } from '../harness/api.ts';
+import { installTimeoutMs, whyNoPython } from '../harness/python-packages.ts';
 import { openSite, type Site, startTestServer, type TestServer } from '../harness/server.ts';
 import { rowsOf } from '../storage/lifecycle.ts';
-import { installedPackages, type PythonWorker, startPythonWorker, whyNoPython } from './python.ts';
+import { installedPackages, type PythonWorker, startPythonWorker } from './python.ts';
 
 const whyNot = await whyNoPython();
 if (whyNot !== null && process.env['CI']) throw new Error(`a Python worker is tested, but ${whyNot}`);
 if (whyNot !== null) console.warn(`No Python on this machine (${whyNot}): its suite is skipped.`);
-
-const installTimeoutMs = 300_000;
 
 describe.skipIf(whyNot !== null)('a Python worker', () => {
   let site: Site;

@@ -1,16 +1,14 @@
 /** `examples/python/worker.py` in a process of its own, with Temporal's Python SDK from a cache of the repository. */
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { createHash } from 'node:crypto';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { endWithUs } from '../harness/private-temporal.ts';
 import { commonVariables } from '../harness/processes.ts';
+import { installPython } from '../harness/python-packages.ts';
 import { type Site, siteEnvironment } from '../harness/server.ts';
 
 export interface PythonWorker {
@@ -19,50 +17,11 @@ export interface PythonWorker {
   kill(): Promise<void>;
 }
 
-const run = promisify(execFile);
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const requirementsFile = join(repository, 'examples/python/requirements.txt');
-const installTimeoutMs = 300_000;
 
-/** Why there can be no Python worker on this machine; null when there can. */
-export async function whyNoPython(): Promise<string | null> {
-  for (const [program, ...programArguments] of [
-    ['python3', '--version'],
-    ['python3', '-m', 'pip', '--version'],
-  ] as const) {
-    try {
-      await run(program, programArguments);
-    } catch {
-      return `${[program, ...programArguments].join(' ')} does not work`;
-    }
-  }
-  return null;
-}
-
-/** Folder with what the example requires; made once for each Python and each list of requirements. */
-export async function installedPackages(): Promise<string> {
-  const { stdout: version } = await run('python3', ['--version']);
-  const key = createHash('sha256')
-    .update(version)
-    .update(await readFile(requirementsFile))
-    .digest('hex')
-    .slice(0, 16);
-  const cache = join(repository, 'node_modules/.cache/perdure-python');
-  const installed = join(cache, key);
-  if (existsSync(installed)) return installed;
-  await mkdir(cache, { recursive: true });
-  // Filled beside its place: an installation that breaks off leaves nothing that looks complete.
-  const filling = await mkdtemp(join(cache, 'filling-'));
-  try {
-    const pip = ['-m', 'pip', 'install', '--quiet', '--no-input', '--disable-pip-version-check'];
-    await run('python3', [...pip, '--target', filling, '-r', requirementsFile], { timeout: installTimeoutMs });
-    await rename(filling, installed);
-  } catch (thrown) {
-    await rm(filling, { recursive: true, force: true });
-    if (!existsSync(installed)) throw thrown;
-  }
-  return installed;
-}
+/** Folder with what the example requires. */
+export const installedPackages = (): Promise<string> => installPython(requirementsFile);
 
 /** Resolves when it takes runs of the task. */
 export async function startPythonWorker(site: Site, task: string): Promise<PythonWorker> {

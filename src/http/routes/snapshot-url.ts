@@ -1,0 +1,62 @@
+import type { NumberedAttempt } from '../../domain/attempt.ts';
+import type { SessionId } from '../../domain/ids.ts';
+import { mayReadSession, mayWriteSession, permits } from '../../domain/scope.ts';
+import type { SnapshotGrant } from '../../tokens/snapshot-url.ts';
+import { sessionToChange } from '../addressed-session.ts';
+import type { HttpParts, SnapshotParts } from '../http-parts.ts';
+import { refuse } from '../refusal.ts';
+import { callerOf, type Exchange, pathPart, type Route } from '../route.ts';
+
+const common = {
+  path: '/api/v1/sessions/:session/snapshot-url',
+  crossOrigin: true,
+  credential: 'secret or public',
+  faultBody: { error: 'Failed to generate presigned URL: the server has failed' },
+} as const;
+
+/** Where a session's agent leaves its snapshot, and where its next run finds it (protocol section 4). */
+export const snapshotUrlRoutes = ({
+  useCases,
+  snapshots,
+}: Pick<HttpParts, 'useCases' | 'snapshots'>): readonly Route[] => [
+  {
+    ...common,
+    method: 'GET',
+    async answer(exchange) {
+      const { environment, grant } = callerOf(exchange);
+      const key = pathPart(exchange, 'session');
+      const session = await useCases.retrieveSession({ environmentId: environment.id, key });
+      if (session === null) return refuse({ code: 'not_found', retry: false });
+      exchange.state.sessionId = session.id;
+      if (!permits(grant, mayReadSession([session.id, session.externalId ?? session.id]))) {
+        return refuse({ code: 'scope_missing' });
+      }
+      answerUrl(exchange, snapshots, { method: 'GET', sessionId: session.id, writer: null });
+    },
+  },
+  {
+    ...common,
+    method: 'PUT',
+    async answer(exchange) {
+      const session = await sessionToChange(exchange, {
+        useCases,
+        checks: mayWriteSession,
+        missing: 'resource_not_found',
+      });
+      const writer = writerFor(exchange, session.id);
+      answerUrl(exchange, snapshots, { method: 'PUT', sessionId: session.id, writer });
+    },
+  },
+];
+
+/** V14: an attempt's upload counts while that attempt serves the session, whenever it arrives. */
+function writerFor(exchange: Exchange, sessionId: SessionId): NumberedAttempt | null {
+  const { attempt } = callerOf(exchange);
+  return attempt?.sessionId === sessionId ? attempt : null;
+}
+
+function answerUrl(exchange: Exchange, { urls, publicUrl }: SnapshotParts, grant: SnapshotGrant): void {
+  // It opens the snapshot by itself: no cache may keep it.
+  exchange.set('Cache-Control', 'no-store');
+  exchange.body = { presignedUrl: publicUrl() + urls.sign(grant) };
+}

@@ -1,0 +1,37 @@
+import { readTranscriptPage, type TranscriptRequest } from '../../domain/transcript.ts';
+import type { HttpParts } from '../http-parts.ts';
+import { refuse } from '../refusal.ts';
+import { callerOf, type Exchange, pathPart, type Route } from '../route.ts';
+
+/** The conversation in the session's snapshot, for servers (protocol section 4). */
+export const transcriptRoute = ({ useCases, snapshots }: Pick<HttpParts, 'useCases' | 'snapshots'>): Route => ({
+  method: 'GET',
+  path: '/api/v1/sessions/:session/transcript',
+  crossOrigin: true,
+  credential: 'secret',
+  async answer(exchange) {
+    const { environment } = callerOf(exchange);
+    const key = pathPart(exchange, 'session');
+    const request = requestOf(exchange);
+    const session = await useCases.retrieveSession({ environmentId: environment.id, key });
+    if (session === null) return refuse({ code: 'not_found', retry: false });
+    exchange.state.sessionId = session.id;
+    const snapshot = await snapshots.store.read(session.id);
+    exchange.body = snapshot === null ? { messages: [] } : readTranscriptPage(textOf(snapshot.bytes), request);
+  },
+});
+
+const textOf = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+/** As the SDK pages a transcript itself: a limit that is not positive is none. */
+function requestOf({ query }: Exchange): TranscriptRequest {
+  const { limit, before } = query;
+  if (Array.isArray(limit) || (limit !== undefined && !/^-?\d{1,9}$/.test(limit))) {
+    return refuseQuery('limit', 'Expected a whole number, once');
+  }
+  if (Array.isArray(before)) return refuseQuery('before', 'Expected the id of a message, once');
+  return { limit: Number(limit) > 0 ? Number(limit) : null, before: before ?? null };
+}
+
+const refuseQuery = (name: string, message: string): never =>
+  refuse({ code: 'invalid_query', details: [{ code: 'custom', message, path: [name] }] });

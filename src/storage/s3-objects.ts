@@ -1,0 +1,55 @@
+/** Objects in a bucket of any store that speaks S3 (AWS, R2, MinIO, Ceph), addressed by path and signed with SigV4. */
+import { AwsClient } from 'aws4fetch';
+import { Unavailable } from '../domain/failure.ts';
+import { objectStoreDeadlineMs } from '../domain/limits.ts';
+import type { ObjectStore } from './snapshot-store.ts';
+
+export interface S3Bucket {
+  /** Without a trailing slash. */
+  readonly endpoint: string;
+  readonly bucket: string;
+  readonly region: string;
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  /** Goes before every name, which need no encoding either; empty or with a trailing slash. */
+  readonly prefix: string;
+}
+
+/** Beyond the first; with the client's pauses all of them fit into the deadline. */
+const repeats = 3;
+
+export function s3Objects({ endpoint, bucket, prefix, ...credentials }: S3Bucket): ObjectStore {
+  const client = new AwsClient({ ...credentials, service: 's3', retries: repeats });
+  const call = async (name: string, init: RequestInit): Promise<Response> => {
+    try {
+      const signal = AbortSignal.timeout(objectStoreDeadlineMs);
+      return await client.fetch(`${endpoint}/${bucket}/${prefix}${name}`, { ...init, signal });
+    } catch (cause) {
+      throw new Unavailable('object store', cause);
+    }
+  };
+  return {
+    async put(name, { contentType, bytes }) {
+      const body = Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
+      await takeAnswer(await call(name, { method: 'PUT', body, headers: { 'Content-Type': contentType } }));
+    },
+    async get(name) {
+      return takeAnswer(await call(name, { method: 'GET' }), { orAbsent: true });
+    },
+    async remove(name) {
+      await takeAnswer(await call(name, { method: 'DELETE' }), { orAbsent: true });
+    },
+  };
+}
+
+/** The whole answer, so that its connection is free again; null for an absence that was asked about. */
+async function takeAnswer(response: Response, { orAbsent = false } = {}): Promise<Uint8Array | null> {
+  try {
+    const bytes = new Uint8Array(await response.arrayBuffer());
+    if (response.ok) return bytes;
+    if (orAbsent && response.status === 404) return null;
+  } catch (cause) {
+    throw new Unavailable('object store', cause);
+  }
+  throw new Unavailable('object store', new Error(`the object store answered ${response.status}`));
+}
