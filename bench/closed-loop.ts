@@ -9,15 +9,20 @@ export interface Slot {
 export interface Load {
   readonly calls: number;
   readonly inFlight: number;
+  /** Begins no further call after this time. */
+  readonly timeMs?: number;
 }
 
 /** @param call resolves to its own time in milliseconds, as its contender defines it */
-export async function closedLoop({ calls, inFlight }: Load, call: () => Promise<number>): Promise<Slot> {
+export async function closedLoop(
+  { calls, inFlight, timeMs = Number.POSITIVE_INFINITY }: Load,
+  call: () => Promise<number>,
+): Promise<Slot> {
   const latenciesMs: number[] = [];
   let begun = 0;
   const startedAtMs = performance.now();
   const caller = async () => {
-    while (begun < calls) {
+    while (begun < calls && performance.now() - startedAtMs < timeMs) {
       begun += 1;
       latenciesMs.push(await call());
     }

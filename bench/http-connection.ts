@@ -1,9 +1,10 @@
 /**
- * One kept-alive connection and the least of HTTP/1.1 that our own server's answers need. Node's client takes half a
- * millisecond of processor time for a call, which on a small machine would be measured as if the server took it.
+ * One kept-alive connection and the least of HTTP/1.1 that the measured servers' answers need. Node's client takes half
+ * a millisecond of processor time for a call, which on a small machine would be measured as if the server took it.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { AnswerReader } from './http-answer.ts';
 
 export interface HttpAnswer {
   readonly status: number;
@@ -18,11 +19,16 @@ export interface HttpConnection {
   close(): void;
 }
 
-export async function openConnection({ hostname, port }: URL): Promise<HttpConnection> {
+export async function openSocket({ hostname, port }: URL): Promise<Socket> {
   const socket = connect({ host: hostname, port: Number(port), noDelay: true });
   await once(socket, 'connect');
   // A failure shows in the call under way, which then has no answer.
   socket.on('error', () => {});
+  return socket;
+}
+
+async function openConnection(url: URL): Promise<HttpConnection> {
+  const socket = await openSocket(url);
   let isOpen = true;
   socket.once('close', () => {
     isOpen = false;
@@ -40,6 +46,33 @@ export async function openConnection({ hostname, port }: URL): Promise<HttpConne
   };
 }
 
+export interface HttpClient {
+  /** On a connection that nobody uses, or a new one. */
+  send(request: string): Promise<HttpAnswer>;
+  close(): void;
+}
+
+export function httpClient(url: URL): HttpClient {
+  const idle: HttpConnection[] = [];
+
+  /** The server has ended those that nobody used for some seconds. */
+  function takeIdle(): HttpConnection | undefined {
+    let connection = idle.pop();
+    while (connection?.isOpen() === false) connection = idle.pop();
+    return connection;
+  }
+
+  return {
+    async send(request) {
+      const connection = takeIdle() ?? (await openConnection(url));
+      const answer = await connection.send(request);
+      if (connection.isOpen()) idle.push(connection);
+      return answer;
+    },
+    close: () => idle.forEach((connection) => connection.close()),
+  };
+}
+
 interface Read {
   readonly answer: HttpAnswer;
   readonly isLast: boolean;
@@ -47,14 +80,15 @@ interface Read {
 
 function readAnswer(socket: Socket): Promise<Read> {
   return new Promise((resolve, reject) => {
-    let received: Buffer = Buffer.alloc(0);
+    const pieces: Buffer[] = [];
+    const reader = new AnswerReader((bytes) => pieces.push(bytes));
     const settle = (): void => void socket.off('data', onData).off('close', onClose);
     const onData = (chunk: Buffer): void => {
-      received = received.length === 0 ? chunk : Buffer.concat([received, chunk]);
-      const read = parseAnswer(received);
-      if (read === null) return;
+      if (!reader.take(chunk) || reader.head === null) return;
       settle();
-      resolve(read);
+      const { status, text } = reader.head;
+      const body = Buffer.concat(pieces).toString('utf8');
+      resolve({ answer: { status, body }, isLast: /\r\nconnection: close/i.test(text) });
     };
     const onClose = (): void => {
       settle();
@@ -62,17 +96,4 @@ function readAnswer(socket: Socket): Promise<Read> {
     };
     socket.on('data', onData).on('close', onClose);
   });
-}
-
-/** Null while it is not complete. */
-function parseAnswer(received: Buffer): Read | null {
-  const headEnd = received.indexOf('\r\n\r\n');
-  if (headEnd < 0) return null;
-  const head = received.toString('latin1', 0, headEnd);
-  const length = /\r\ncontent-length: (\d+)/i.exec(head)?.[1];
-  if (length === undefined) throw new Error(`an answer without a length: ${head}`);
-  const bodyEnd = headEnd + 4 + Number(length);
-  if (received.length < bodyEnd) return null;
-  const answer = { status: Number(head.slice(9, 12)), body: received.toString('utf8', headEnd + 4, bodyEnd) };
-  return { answer, isLast: /\r\nconnection: close/i.test(head) };
 }

@@ -1,7 +1,13 @@
-/** `npm run bench [name] [-- --quick] [-- --json]`: side-by-side tables, each with its baselines from the same run. */
+/**
+ * `npm run bench [name] [-- --quick] [-- --json]`: side-by-side tables, each with its baselines from the same run.
+ * `--part` (append only: loops, tails, replay; repeatable) leaves the other parts out.
+ */
 import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { appendParts, benchAppend } from './append/append-bench.ts';
+import { renderAppend } from './append/render-append.ts';
+import { targetsOf } from './append/targets.ts';
 import { benchCreate } from './create/create-bench.ts';
 import { renderCreate } from './create/render-create.ts';
 
@@ -9,6 +15,12 @@ const benches = {
   create: async (quick: boolean, json: boolean) => {
     const report = await benchCreate({ quick, say });
     return json ? JSON.stringify(report) : renderCreate(report);
+  },
+  append: async (quick: boolean, json: boolean) => {
+    const report = await benchAppend({ quick, say, parts: appendParts.filter((part) => values.part.includes(part)) });
+    const { lost, duplicate, altered } = report.faults;
+    if (lost + duplicate + altered > 0) process.exitCode = 1;
+    return json ? JSON.stringify({ ...report, targets: targetsOf(report) }) : renderAppend(report);
   },
 } as const;
 
@@ -18,7 +30,11 @@ function say(line: string): void {
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { quick: { type: 'boolean', default: false }, json: { type: 'boolean', default: false } },
+  options: {
+    quick: { type: 'boolean', default: false },
+    json: { type: 'boolean', default: false },
+    part: { type: 'string', multiple: true, default: [] },
+  },
 });
 const unknown = positionals.filter((name) => !Object.hasOwn(benches, name));
 if (unknown.length > 0) {
@@ -32,4 +48,4 @@ for (const [name, bench] of Object.entries(benches)) {
   if (positionals.length > 0 && !positionals.includes(name)) continue;
   process.stdout.write(`${await bench(values.quick, values.json)}\n`);
 }
-process.exit(0);
+process.exit();

@@ -2,7 +2,7 @@
 import type { Slot } from './closed-loop.ts';
 
 /** @param share between 0 and 1; the nearest rank, so the answer is one of the values */
-function quantile(values: readonly number[], share: number): number {
+export function quantile(values: readonly number[], share: number): number {
   if (values.length === 0) throw new Error('nothing was measured');
   const sorted = values.toSorted((one, other) => one - other);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] as number;

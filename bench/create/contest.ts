@@ -1,10 +1,7 @@
-/**
- * Contenders in turn, round by round, each round in another order, until the time is up: whatever else the machine
- * does, and however its engines age, then hits all of them alike.
- */
-import { setTimeout as sleep } from 'node:timers/promises';
+/** The contenders of a create under one load, and how each stands to the first of them. */
 import type { Load, Slot } from '../closed-loop.ts';
 import { processorMs } from '../processor-time.ts';
+import { settle, takeTurns } from '../rounds.ts';
 import { p50Of, pairedRatio, perSecondOf, type Summary, summarise } from '../statistics.ts';
 
 export interface Contender {
@@ -38,54 +35,51 @@ export interface ContestOptions {
 }
 
 const roundsMin = 3;
-/** What a call leaves behind, such as the rest of its workflow task, ends within its own turn. */
-const settleMs = 100;
 
-interface Turns {
-  readonly slots: Slot[];
-  spentMs: number | null;
+interface Turn {
+  readonly slot: Slot;
+  /** Processor time of the contender's processes; null where the system does not tell. */
+  readonly spentMs: number | null;
 }
 
 /** The first contender is the floor that the others are measured by. */
 export async function contest({ contenders, load, timeMs }: ContestOptions): Promise<Standing[]> {
-  const turns = contenders.map((): Turns => ({ slots: [], spentMs: 0 }));
-  const endAtMs = performance.now() + timeMs;
-  let rounds = 0;
-  for (; rounds < roundsMin || performance.now() < endAtMs; rounds += 1) {
-    for (let turn = 0; turn < contenders.length; turn += 1) {
-      const index = (turn + rounds) % contenders.length;
-      await takeTurn(contenders[index] as Contender, turns[index] as Turns, load);
-    }
-  }
-  return contenders.map((contender, index) => standingOf(contender, { mine: turns[index], floor: turns[0], load }));
+  const turns = await takeTurns(
+    contenders.map((contender) => () => takeTurn(contender, load)),
+    { timeMs, roundsMin },
+  );
+  const floor = turns[0]?.map(({ slot }) => slot) ?? [];
+  return contenders.map((contender, index) => standingOf(contender, { turns: turns[index] ?? [], floor, load }));
 }
 
-async function takeTurn({ measure, pids }: Contender, turns: Turns, load: Load): Promise<void> {
+async function takeTurn({ measure, pids }: Contender, load: Load): Promise<Turn> {
   const beforeMs = processorMs(pids());
-  turns.slots.push(await measure(load));
-  await sleep(settleMs);
+  const slot = await measure(load);
+  await settle();
   const afterMs = processorMs(pids());
-  turns.spentMs =
-    beforeMs === null || afterMs === null || turns.spentMs === null ? null : turns.spentMs + afterMs - beforeMs;
+  return { slot, spentMs: beforeMs === null || afterMs === null ? null : afterMs - beforeMs };
 }
 
 interface Outcome {
-  readonly mine: Turns | undefined;
-  readonly floor: Turns | undefined;
+  readonly turns: readonly Turn[];
+  readonly floor: readonly Slot[];
   readonly load: Load;
 }
 
-function standingOf(contender: Contender, { mine, floor, load }: Outcome): Standing {
-  const [slots, floorSlots] = [mine?.slots ?? [], floor?.slots ?? []];
-  const spentMs = mine?.spentMs ?? null;
+function standingOf(contender: Contender, { turns, floor, load }: Outcome): Standing {
+  const slots = turns.map(({ slot }) => slot);
+  const spentMs = turns.reduce<number | null>(
+    (sum, turn) => (sum === null || turn.spentMs === null ? null : sum + turn.spentMs),
+    0,
+  );
   const summary = summarise(slots);
   return {
     name: contender.name,
     inFlight: load.inFlight,
     rounds: slots.length,
     ...summary,
-    p50Ratio: pairedRatio(slots, floorSlots, p50Of),
-    perSecondRatio: pairedRatio(slots, floorSlots, perSecondOf),
+    p50Ratio: pairedRatio(slots, floor, p50Of),
+    perSecondRatio: pairedRatio(slots, floor, perSecondOf),
     processorMs: spentMs === null ? null : spentMs / summary.calls,
     p50Target: contender.p50Target ?? null,
     perSecondTarget: contender.perSecondTarget ?? null,

@@ -1,7 +1,7 @@
 /** Creates over HTTP, as a client with connections of its own sees them. */
 import { randomUUID } from 'node:crypto';
 import { closedLoop, type Load, type Slot } from '../closed-loop.ts';
-import { type HttpAnswer, type HttpConnection, openConnection } from '../http-connection.ts';
+import { httpClient } from '../http-connection.ts';
 import type { ServerProcess } from '../server-process.ts';
 
 export interface CreateClient {
@@ -18,27 +18,13 @@ const newExternalId = (): string => `chat_${randomUUID()}`;
 
 export function createClient(server: ServerProcess): CreateClient {
   const url = new URL(server.url);
-  const idle: HttpConnection[] = [];
-
-  /** The server has ended those that nobody used for some seconds. */
-  function takeIdle(): HttpConnection | undefined {
-    let connection = idle.pop();
-    while (connection?.isOpen() === false) connection = idle.pop();
-    return connection;
-  }
-
-  async function send(request: string): Promise<HttpAnswer> {
-    const connection = takeIdle() ?? (await openConnection(url));
-    const answer = await connection.send(request);
-    if (connection.isOpen()) idle.push(connection);
-    return answer;
-  }
+  const http = httpClient(url);
 
   /** Milliseconds from the call until the answer's last byte. */
   async function create(externalId: string, wanted: 200 | 201): Promise<number> {
     const request = requestOf(url, { secretKey: server.secretKey, externalId });
     const startedAtMs = performance.now();
-    const { status, body } = await send(request);
+    const { status, body } = await http.send(request);
     const ms = performance.now() - startedAtMs;
     if (status !== wanted) throw new Error(`a create answered ${status} instead of ${wanted}: ${body}`);
     return ms;
@@ -59,7 +45,7 @@ export function createClient(server: ServerProcess): CreateClient {
       return closedLoop(load, () => create(externalId, 200));
     },
     createOne,
-    close: () => idle.forEach((connection) => connection.close()),
+    close: http.close,
   };
 }
 

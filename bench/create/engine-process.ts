@@ -1,8 +1,6 @@
 /** Our end of the process that measures the bare engine. */
-import { fork } from 'node:child_process';
-import { once } from 'node:events';
-import { fileURLToPath } from 'node:url';
 import type { StopStack } from '../../src/stop-stack.ts';
+import { forkProgram } from '../forked-program.ts';
 import type { EngineAnswer, EngineOrder, MeasuredEngine } from './engine-program.ts';
 
 export interface EngineProcess {
@@ -11,40 +9,20 @@ export interface EngineProcess {
   measure(order: EngineOrder): Promise<MeasuredEngine>;
 }
 
-const program = fileURLToPath(new URL('./engine-program.ts', import.meta.url));
-
 export async function startEngineProcess(
   { temporalAddress, namespace }: { readonly temporalAddress: string; readonly namespace: string },
   stops: StopStack,
 ): Promise<EngineProcess> {
-  const child = fork(program, [temporalAddress, namespace], {
-    execArgv: ['--import', 'tsx'],
-    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
-  });
-  const exited = once(child, 'exit');
-  stops.push(
-    'engine process',
-    async () => {
-      child.kill('SIGKILL');
-      await exited;
-    },
-    5_000,
+  const engine = forkProgram<EngineOrder, EngineAnswer>(
+    { program: new URL('./engine-program.ts', import.meta.url), args: [temporalAddress, namespace] },
+    stops,
   );
-  const answer = async (): Promise<EngineAnswer> => {
-    const [message] = await Promise.race([
-      once(child, 'message'),
-      exited.then(() => {
-        throw new Error('the process that measures the engine ended by itself');
-      }),
-    ]);
-    return message as EngineAnswer;
-  };
-  await answer();
+  await engine.next();
   return {
-    pid: child.pid ?? 0,
+    pid: engine.pid,
     async measure(order) {
-      child.send(order);
-      const measured = await answer();
+      engine.send(order);
+      const measured = await engine.next();
       if (measured.kind !== 'measured') throw new Error('the process that measures the engine answered out of turn');
       return measured;
     },
