@@ -52,24 +52,30 @@ export interface HttpClient {
   close(): void;
 }
 
-export function httpClient(url: URL): HttpClient {
-  const idle: HttpConnection[] = [];
+/** Servers end idle connections, Node's own default after 5 s: a request must not meet that end on its way. */
+const idleMaxMs = 3_000;
 
-  /** The server has ended those that nobody used for some seconds. */
-  function takeIdle(): HttpConnection | undefined {
-    let connection = idle.pop();
-    while (connection?.isOpen() === false) connection = idle.pop();
-    return connection;
+export function httpClient(url: URL): HttpClient {
+  /** The one that was used last is at the end. */
+  const idle: { readonly connection: HttpConnection; readonly sinceMs: number }[] = [];
+
+  function takeIdle(): HttpConnection | null {
+    for (let found = idle.pop(); found !== undefined; found = idle.pop()) {
+      const { connection, sinceMs } = found;
+      if (connection.isOpen() && performance.now() - sinceMs < idleMaxMs) return connection;
+      connection.close();
+    }
+    return null;
   }
 
   return {
     async send(request) {
       const connection = takeIdle() ?? (await openConnection(url));
       const answer = await connection.send(request);
-      if (connection.isOpen()) idle.push(connection);
+      if (connection.isOpen()) idle.push({ connection, sinceMs: performance.now() });
       return answer;
     },
-    close: () => idle.forEach((connection) => connection.close()),
+    close: () => idle.forEach(({ connection }) => connection.close()),
   };
 }
 

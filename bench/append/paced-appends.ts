@@ -7,7 +7,7 @@ import { httpClient } from '../http-connection.ts';
 import { residentBytes } from '../memory.ts';
 import { settle, takeTurns } from '../rounds.ts';
 import { appendTo, replayOf, type Served } from './appender.ts';
-import { type Chain, checkChains, type Faults, newChain, sumFaults } from './chain.ts';
+import { type Chain, type ChainLink, checkChains, type Faults, newChain, sumFaults } from './chain.ts';
 import { type BodyReader, readBodyOf, splitEvents } from './event-reader.ts';
 import type { StreamServer } from './stream-server.ts';
 
@@ -42,6 +42,7 @@ export interface PacedOptions {
 /** For tails to show what was acknowledged before they are checked; what one has not shown then is lost. */
 const deliveryDeadlineMs = 10_000;
 const roundsMin = 2;
+const openedTogether = 50;
 
 export async function pacedAppends({ servers, pace, timeMs }: PacedOptions): Promise<PacedOutcome> {
   const fields: Field[] = [];
@@ -62,8 +63,11 @@ export async function pacedAppends({ servers, pace, timeMs }: PacedOptions): Pro
 }
 
 interface Paced extends Served {
-  readonly chain: Chain;
-  readonly sentAtMs: number[];
+  readonly chains: Chain[];
+  /** Chains without a record in flight: only of one writer do records arrive in the order in which they were sent. */
+  readonly idle: Chain[];
+  /** By record. */
+  readonly sentAtMs: Map<string, number>;
   /** What each tail has seen. */
   readonly seen: readonly string[][];
 }
@@ -82,18 +86,22 @@ async function openField(server: StreamServer, { streams, tailsEach }: Pace): Pr
   while (paced.length < streams) paced.push(await openPaced(server, { http, tailsEach }));
   const bytesBefore = residentBytes(server.pid);
   const turn = { deliveriesMs: [] as number[] };
-  const tails: BodyReader[] = [];
-  for (const { stream, seen, sentAtMs } of paced) {
-    for (const texts of seen) {
+  const opening = paced.flatMap(({ stream, seen, sentAtMs }) =>
+    seen.map((texts) => async (): Promise<BodyReader> => {
       const onEvent = splitEvents((event) => {
         const atMs = performance.now();
         for (const text of stream.recordsOfEvent(event)) {
-          turn.deliveriesMs.push(atMs - (sentAtMs[texts.length] ?? Number.NaN));
+          turn.deliveriesMs.push(atMs - (sentAtMs.get(keyOf(text)) ?? Number.NaN));
           texts.push(text);
         }
       });
-      tails.push(await readBodyOf({ url: server.url, request: stream.tailRequest }, onEvent));
-    }
+      return readBodyOf({ url: server.url, request: stream.tailRequest }, onEvent);
+    }),
+  );
+  const tails: BodyReader[] = [];
+  while (tails.length < opening.length) {
+    const together = opening.slice(tails.length, tails.length + openedTogether);
+    tails.push(...(await Promise.all(together.map((open) => open()))));
   }
   return {
     server,
@@ -115,7 +123,7 @@ async function openPaced(
   { http, tailsEach }: Pick<Served, 'http'> & Pick<Pace, 'tailsEach'>,
 ): Promise<Paced> {
   const seen = Array.from({ length: tailsEach }, (): string[] => []);
-  return { stream: await server.openStream(), http, chain: newChain(), sentAtMs: [], seen };
+  return { stream: await server.openStream(), http, chains: [], idle: [], sentAtMs: new Map(), seen };
 }
 
 interface PacedTurn {
@@ -129,15 +137,13 @@ async function takeTurn({ streams, turn }: Field, { perSecond, turnMs }: Pace): 
   const intervalMs = 1_000 / perSecond;
   const startAtMs = performance.now();
   await Promise.all(
-    streams.map(async (paced, index) => {
-      const answered: Promise<void>[] = [];
+    streams.flatMap((paced, index) => {
       // Streams are out of step, as users are.
       const offsetMs = (intervalMs * index) / streams.length;
-      for (let dueMs = offsetMs; dueMs < turnMs; dueMs += intervalMs) {
-        await sleep(Math.max(0, startAtMs + dueMs - performance.now()));
-        answered.push(appendOne(paced).then((ms) => void acksMs.push(ms)));
-      }
-      await Promise.all(answered);
+      return Array.from({ length: Math.ceil((turnMs - offsetMs) / intervalMs) }, async (_append, no) => {
+        await sleep(Math.max(0, startAtMs + offsetMs + no * intervalMs - performance.now()));
+        acksMs.push(await appendOne(paced));
+      });
     }),
   );
   await settle();
@@ -145,19 +151,29 @@ async function takeTurn({ streams, turn }: Field, { perSecond, turnMs }: Pace): 
 }
 
 async function appendOne(paced: Paced): Promise<number> {
+  const chain = paced.idle.pop() ?? newChain();
+  if (chain.count() === 0) paced.chains.push(chain);
+  const text = chain.next();
   const startedAtMs = performance.now();
-  paced.sentAtMs.push(startedAtMs);
-  await appendTo(paced, paced.chain.next());
+  paced.sentAtMs.set(keyOf(text), startedAtMs);
+  await appendTo(paced, text);
+  paced.idle.push(chain);
   return performance.now() - startedAtMs;
 }
 
+function keyOf(text: string): string {
+  const { writer, no } = JSON.parse(text) as ChainLink;
+  return `${writer}/${no}`;
+}
+
 async function checkField({ streams }: Field): Promise<Faults> {
-  const isBehind = () => streams.some(({ chain, seen }) => seen.some((texts) => texts.length < chain.count()));
+  const sent = ({ chains }: Paced) => chains.reduce((sum, chain) => sum + chain.count(), 0);
+  const isBehind = () => streams.some((paced) => paced.seen.some((texts) => texts.length < sent(paced)));
   for (const endAt = Date.now() + deliveryDeadlineMs; isBehind() && Date.now() < endAt; ) await sleep(20);
   const faults: Faults[] = [];
-  for (const { stream, http, chain, seen } of streams) {
-    faults.push(checkChains(await replayOf({ stream, http }), [chain]));
-    for (const texts of seen) faults.push(checkChains(texts, [chain]));
+  for (const { stream, http, chains, seen } of streams) {
+    faults.push(checkChains(await replayOf({ stream, http }), chains));
+    for (const texts of seen) faults.push(checkChains(texts, chains));
   }
   return sumFaults(faults);
 }
