@@ -47,7 +47,7 @@ export interface Faults {
   readonly altered: number;
 }
 
-export const noFaults: Faults = { records: 0, lost: 0, duplicate: 0, altered: 0 };
+const noFaults: Faults = { records: 0, lost: 0, duplicate: 0, altered: 0 };
 
 /** What a reader saw, held against what the writers had acknowledged. */
 export function checkChains(texts: readonly string[], chains: readonly Chain[]): Faults {
