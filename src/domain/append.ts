@@ -1,33 +1,56 @@
 /**
- * What becomes of records that arrive together for one stream, decided under the gate's lock (lifecycle section 2,
+ * What becomes of appends that arrive together for one stream, decided under the gate's lock (lifecycle section 2,
  * append). The rules of `out` and of side channels are the same but for the wake: only `in` obliges a run.
  */
+import type { WriterStanding } from './attempt.ts';
 import { type Gate, stateOf } from './gate.ts';
+import { type NewRecord, saysHandOver, settles, trimPoint } from './record.ts';
 import { kindOf, type StreamName } from './stream.ts';
 
 export type AppendOutcome =
   | { readonly kind: 'stored'; readonly seq: number }
-  /** The part id was stored before, perhaps a moment ago in the same batch: that record's seq. */
+  /** The part id was stored before, perhaps a moment ago in the same batch: the seq of its first record. */
   | { readonly kind: 'duplicate'; readonly seq: number }
   | { readonly kind: 'closed'; readonly reason: string | null }
-  | { readonly kind: 'expired' };
+  | { readonly kind: 'expired' }
+  /** Another attempt writes for the session now. */
+  | { readonly kind: 'fenced' }
+  /** The first record would have got another seq than the one that it insists on. */
+  | { readonly kind: 'seq mismatch'; readonly next: number };
+
+/** Records that are stored together or not at all. */
+export interface ArrivingAppend {
+  /** Null has no duplicates. */
+  readonly partId: string | null;
+  /** Null takes any. */
+  readonly matchSeq: number | null;
+  readonly records: readonly NewRecord[];
+  readonly standing: WriterStanding;
+}
 
 export interface AppendFacts {
   readonly stream: StreamName;
   /** Next seq of the stream. */
   readonly next: number;
-  /** Part id of each arriving record, in order; null has no duplicates. */
-  readonly partIds: readonly (string | null)[];
-  /** Seqs of those part ids that the stream holds already, looked up after the lock (V7). */
+  /** Records with smaller seqs are gone. */
+  readonly trimmedBefore: number;
+  /** In order. */
+  readonly arriving: readonly ArrivingAppend[];
+  /** First seqs of those part ids that the stream holds already, looked up after the lock (V7). */
   readonly seqOfPart: ReadonlyMap<string, number>;
   readonly now: Date;
 }
 
 export interface AppendPlan {
-  /** One for each arriving record, in order. */
+  /** One for each append, in order. */
   readonly outcomes: readonly AppendOutcome[];
-  /** Next seq of the stream afterwards. */
+  /** The stream afterwards. */
   readonly next: number;
+  readonly trimmedBefore: number;
+  /** More is trimmed than before. */
+  readonly isTrimmed: boolean;
+  /** Null leaves the flag as it is. */
+  readonly settled: boolean | null;
   /** Number of the dead run for whose successor these records wait; null when nobody must be woken. */
   readonly wakeAfter: number | null;
 }
@@ -38,24 +61,33 @@ type GateFacts = Pick<
 >;
 
 export function planAppend(gate: GateFacts, facts: AppendFacts): AppendPlan {
-  const refusal = refusalOf(gate, facts.now);
-  if (refusal !== null) return { outcomes: facts.partIds.map(() => refusal), next: facts.next, wakeAfter: null };
+  const ended = endOf(gate, facts.now);
   const seen = new Map(facts.seqOfPart);
-  let { next } = facts;
-  const outcomes = facts.partIds.map((partId): AppendOutcome => {
-    const first = partId === null ? undefined : seen.get(partId);
+  let { next, trimmedBefore } = facts;
+  let settled: boolean | null = null;
+  const outcomes = facts.arriving.map((append): AppendOutcome => {
+    const refusal = refusalOf(append, ended);
+    if (refusal !== null) return refusal;
+    const first = append.partId === null ? undefined : seen.get(append.partId);
     if (first !== undefined) return { kind: 'duplicate', seq: first };
+    if (append.matchSeq !== null && append.matchSeq !== next) return { kind: 'seq mismatch', next };
     const seq = next;
-    next += 1;
-    if (partId !== null) seen.set(partId, seq);
+    for (const record of append.records) {
+      next += 1;
+      settled = settles(record) ?? settled;
+      // As the stream service has it: a trim may take its own record with it, and nothing that comes later.
+      trimmedBefore = Math.max(trimmedBefore, Math.min(trimPoint(record) ?? 0, next));
+    }
+    if (append.partId !== null) seen.set(append.partId, seq);
     return { kind: 'stored', seq };
   });
   const isWakeDue = kindOf(facts.stream) === 'in' && !gate.live && outcomes.some((outcome) => isUnread(gate, outcome));
-  return { outcomes, next, wakeAfter: isWakeDue ? gate.runNumber : null };
+  const isTrimmed = trimmedBefore > facts.trimmedBefore;
+  return { outcomes, next, trimmedBefore, isTrimmed, settled, wakeAfter: isWakeDue ? gate.runNumber : null };
 }
 
 /** I4: judged under the lock, so nothing is stored after an acknowledged close (V2). */
-function refusalOf(gate: GateFacts, now: Date): AppendOutcome | null {
+function endOf(gate: GateFacts, now: Date): AppendOutcome | null {
   const state = stateOf(gate, now);
   switch (state) {
     case 'open':
@@ -64,6 +96,20 @@ function refusalOf(gate: GateFacts, now: Date): AppendOutcome | null {
       return { kind: 'closed', reason: gate.closedReason };
     case 'expired':
       return { kind: 'expired' };
+  }
+}
+
+function refusalOf({ standing, records }: ArrivingAppend, ended: AppendOutcome | null): AppendOutcome | null {
+  switch (standing) {
+    case 'holder':
+      // A live run may finish its turn after its session has ended; the fence is shut with the run.
+      return null;
+    case 'fenced out':
+      return { kind: 'fenced' };
+    case 'handed over':
+      return records.every(saysHandOver) ? ended : { kind: 'fenced' };
+    case 'unfenced':
+      return ended;
   }
 }
 
@@ -76,6 +122,8 @@ function isUnread(gate: GateFacts, outcome: AppendOutcome): boolean {
       return outcome.seq >= gate.consumed;
     case 'closed':
     case 'expired':
+    case 'fenced':
+    case 'seq mismatch':
       return false;
   }
 }

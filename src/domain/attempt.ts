@@ -21,3 +21,18 @@ export interface Fence {
 /** I1, V14: whether the attempt is the one that may write. Asked under the gate's lock, which every move of the fence takes. */
 export const holdsFence = (fence: Fence, { runNumber, attempt }: NumberedAttempt): boolean =>
   fence.runNumber === runNumber && fence.attempt === attempt;
+
+/** What a writer's credential is worth at this moment. */
+export type WriterStanding =
+  /** Whoever no claim names: root keys, and attempts of other sessions. */
+  | 'unfenced'
+  | 'holder'
+  /** Its session was handed over, and its run has not ended: it may still say so to the readers, and nothing else. */
+  | 'handed over'
+  | 'fenced out';
+
+/** @param hasLastClaim of its run, which has not ended: no later attempt of the run has claimed */
+export function standingOf(fence: Fence, attempt: ClaimedAttempt, hasLastClaim: boolean): WriterStanding {
+  if (holdsFence(fence, attempt)) return 'holder';
+  return fence.runNumber === attempt.runNumber + 1 && hasLastClaim ? 'handed over' : 'fenced out';
+}

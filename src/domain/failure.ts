@@ -28,6 +28,9 @@ export type Failure =
   | { readonly code: 'invalid_body'; readonly message: string; readonly details: readonly FieldProblem[] }
   | { readonly code: 'append_to_closed'; readonly closedReason: string | null }
   | { readonly code: 'append_to_expired' }
+  /** Another attempt writes for the session now, or the run has ended. */
+  | { readonly code: 'append_fenced' }
+  | { readonly code: 'append_seq_mismatch'; readonly next: number }
   | { readonly code: 'record_too_large'; readonly meteredBytes: number }
   /** It bears a mark that must be taken off, and is nested too deeply for that. */
   | { readonly code: 'record_too_deep' }

@@ -170,6 +170,12 @@ export const recordTextBytesMax = 1_048_576;
 export const recordMeteredBytesMax = 1_048_576;
 /** UTF-16 units of a caller's part id. */
 export const partIdLengthMax = 256;
+/** Records that one trim takes away for good; the rest goes with the next one. */
+export const trimDeletesMax = 5_000;
+/** Trimmed records stay this long for the sake of repeated appends: clients repeat one for some seconds. */
+export const repeatedAppendSeconds = 600;
+/** The same for those with a caller's part id: what a repetition of those may count on (protocol section 5.1). */
+export const partIdKeptSeconds = 24 * 3_600;
 /** One group commit: more would hold its gates, and the connection, for too long. */
 export const flushRecordsMax = 500;
 export const flushBytesMax = 4 * 1_048_576;

@@ -16,6 +16,42 @@ export const isCommand = ({ headers }: Pick<StoredRecord, 'headers'>): boolean =
 const isControl = ({ headers }: Pick<StoredRecord, 'headers'>): boolean =>
   headers.some(([name]) => name === 'trigger-control');
 
+/** A record on its way into a stream. */
+export interface NewRecord {
+  readonly headers: readonly RecordHeader[];
+  /** Bytes where it is no UTF-8 text, or holds U+0000, which a database's text cannot. */
+  readonly body: string | Uint8Array;
+}
+
+export const bodyText = (body: NewRecord['body']): string =>
+  typeof body === 'string' ? body : new TextDecoder().decode(body);
+
+/** What a record does to the stream's settled flag: the last one that is no command decides (protocol section 9.5). */
+export function settles(record: Pick<StoredRecord, 'headers'>): boolean | null {
+  if (isCommand(record)) return null;
+  const subtype = controlSubtype(record);
+  return subtype === 'turn-complete' || subtype === 'session-closed';
+}
+
+/** The one thing that a run may still write once it has handed its session over (lifecycle section 5). */
+export const saysHandOver = (record: Pick<StoredRecord, 'headers'>): boolean => {
+  const subtype = controlSubtype(record);
+  return subtype === 'upgrade-required' || subtype === 'pending-version';
+};
+
+const controlSubtype = ({ headers }: Pick<StoredRecord, 'headers'>): string | null =>
+  headers.find(([name]) => name === 'trigger-control')?.[1] ?? null;
+
+/** The first seq that a trim wants kept; null when the record is no trim. */
+export function trimPoint({ headers, body }: NewRecord): number | null {
+  const [first] = headers;
+  if (headers.length !== 1 || first?.[0] !== '' || first[1] !== 'trim') return null;
+  const bytes = typeof body === 'string' ? new TextEncoder().encode(body) : body;
+  if (bytes.byteLength !== 8) return null;
+  const point = new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0);
+  return point > BigInt(Number.MAX_SAFE_INTEGER) ? Number.MAX_SAFE_INTEGER : Number(point);
+}
+
 export interface RecordView {
   readonly data: unknown;
   readonly id: string;
@@ -52,8 +88,18 @@ export function recordText(body: string): string {
   return typeof data === 'string' ? data : JSON.stringify(data);
 }
 
-/** Bytes that a data record counts for, by the rule of the stream service that clients expect (protocol section 5.1). */
-export const meteredBytes = (bodyBytes: number): number => 8 + bodyBytes;
+/** Bytes that a record counts for, by the rule of the stream service that clients expect (protocol sections 5.1, 11.2). */
+export const meteredBytes = (bodyBytes: number, headerCount = 0, headerBytes = 0): number =>
+  8 + 2 * headerCount + headerBytes + bodyBytes;
+
+/**
+ * Part id of an append that came without one and can be told by its content. It begins with a character that no header
+ * can carry, so it is never a caller's.
+ */
+export const contentPartId = (digest: string): string => `\u0001${digest}`;
+
+/** As a regular expression of the database: what callers name, and nothing that content names. */
+export const callerPartIdPattern = '^[^\u0001]';
 
 /**
  * Only a server-side ingress may mark a message as coming from a webhook: the mark of anybody else is taken off.

@@ -23,6 +23,8 @@ export type StreamKind = 'in' | 'out' | 'side';
 
 export const kindOf = (stream: StreamName): StreamKind => (stream === 'in' || stream === 'out' ? stream : 'side');
 
+export const directionOf = (stream: StreamName): Direction => (stream.endsWith('in') ? 'in' : 'out');
+
 /** Where a reader that has seen the record `cursor` goes on; digits before a dash or comma, as older clients send them. */
 export function seqAfter(cursor: string): number | null {
   const digits = /^(\d+)(?:[-,]|$)/.exec(cursor.trim())?.[1];

@@ -16,6 +16,8 @@ interface Answer {
 /** The SDK retries a 409 unless it is told not to (protocol section 1.2). */
 const neverRetry = { 'x-should-retry': 'false' };
 
+const fencedText = 'Another attempt or run writes for this session now';
+
 const ended = (word: 'closed' | 'expired'): Answer => ({
   status: 409,
   body: { error: `Session is ${word}; use a different externalId to create a new session` },
@@ -75,6 +77,12 @@ const answers: Answers = {
     headers: neverRetry,
   }),
   append_to_expired: () => ({ status: 400, body: { ok: false, error: 'Cannot append to an expired session' } }),
+  append_fenced: () => ({
+    status: 409,
+    body: { ok: false, error: fencedText, code: 'attempt_fenced' },
+    headers: neverRetry,
+  }),
+  append_seq_mismatch: ({ next }) => ({ status: 412, body: { ok: false, error: `The next seq is ${next}` } }),
   append_needs_secret_key: () => ({
     status: 403,
     body: { ok: false, error: 'Appending to the out channel requires secret key authentication' },

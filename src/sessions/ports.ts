@@ -1,11 +1,11 @@
 /** The interfaces that use cases and activities need; `storage` and `temporal` implement them. */
 import type { AppendOutcome } from '../domain/append.ts';
-import type { NumberedAttempt } from '../domain/attempt.ts';
+import type { ClaimedAttempt, NumberedAttempt } from '../domain/attempt.ts';
 import type { NewSession } from '../domain/create-session.ts';
 import type { Environment, EnvironmentId, RunId, SessionId, WaitpointId } from '../domain/ids.ts';
 import type { ListedSession, PageCursor, PageDirection, SessionFilters } from '../domain/list-page.ts';
 import type { OwnedRuns, Repair } from '../domain/reconcile.ts';
-import type { StoredRecord } from '../domain/record.ts';
+import type { NewRecord, StoredRecord } from '../domain/record.ts';
 import type { RunError, RunReason, StoredRunStatus } from '../domain/run.ts';
 import type { Session } from '../domain/session.ts';
 import type { StreamPlace } from '../domain/stream.ts';
@@ -114,16 +114,24 @@ export interface RunStore {
   claim(order: ClaimOrder): Promise<Claim | 'refused' | null>;
 }
 
-export interface RecordToAppend extends StreamPlace {
+/** Records of one stream that become durable together, or not at all. */
+export interface Append extends StreamPlace {
+  /** Not empty. */
+  readonly records: readonly NewRecord[];
+  /** Of the whole append: a repeated one is answered with the seqs of the first. Null is never a repetition. */
   readonly partId: string | null;
-  /** The envelope. */
-  readonly body: string;
+  /** Seq that its first record insists on. */
+  readonly matchSeq: number | null;
+  /** The attempt that writes; null is not fenced. */
+  readonly attempt: ClaimedAttempt | null;
 }
 
 export interface AppendAnswer {
   readonly outcome: AppendOutcome;
-  /** Time of a record that was stored; 0 for the others. */
+  /** Time of the records that were stored, now or by the append that this one repeats; 0 for the others. */
   readonly atMs: number;
+  /** Next seq of the stream. */
+  readonly next: number;
   /** See `AppendPlan`. */
   readonly wakeAfter: number | null;
   /** Waitpoints of the stream were completed in the same transaction. */
@@ -145,7 +153,7 @@ export interface StreamStore {
    * One transaction. `busy`: nothing was done for this session, because somebody holds its gate.
    * @param wait for gates that are held; otherwise those sessions are answered `busy`
    */
-  append(records: readonly RecordToAppend[], wait: boolean): Promise<readonly (AppendAnswer | 'busy')[]>;
+  append(appends: readonly Append[], wait: boolean): Promise<readonly (AppendAnswer | 'busy')[]>;
   /** Retained records with seq >= from, from the first retained one on. */
   read(place: StreamPlace, from: number): Promise<StreamPage>;
   /** Next seq of each stream, in the same order. */

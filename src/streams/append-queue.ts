@@ -13,32 +13,32 @@ import {
   flushRecordsMax,
   waitingFlushesMax,
 } from '../domain/limits.ts';
-import type { AppendAnswer, RecordToAppend, StreamStore } from '../sessions/ports.ts';
+import type { Append, AppendAnswer, StreamStore } from '../sessions/ports.ts';
 
-export interface QueuedRecord extends RecordToAppend {
+export interface QueuedAppend extends Append {
   readonly workflowId: string;
 }
 
-export interface CommittedRecord {
-  readonly record: QueuedRecord;
+export interface CommittedAppend {
+  readonly append: QueuedAppend;
   readonly answer: AppendAnswer;
 }
 
 export interface AppendQueue {
   /** Resolves after the commit; null when too many appends wait already. Throws `Unavailable`. */
-  append(record: QueuedRecord): Promise<AppendAnswer | null>;
+  append(append: QueuedAppend): Promise<AppendAnswer | null>;
 }
 
 export interface AppendQueueOptions {
   readonly store: Pick<StreamStore, 'append'>;
   /** Transactions at once: 1 where the database has one connection. */
   readonly flushes?: number;
-  /** Called after each commit, before its appends are acknowledged, with one session's records in order. Never throws. */
-  readonly onCommitted: (committed: readonly CommittedRecord[]) => void;
+  /** Called after each commit, before its appends are acknowledged, with one session's appends in order. Never throws. */
+  readonly onCommitted: (committed: readonly CommittedAppend[]) => void;
 }
 
 interface Pending {
-  readonly record: QueuedRecord;
+  readonly append: QueuedAppend;
   readonly bytes: number;
   readonly resolve: (answer: AppendAnswer) => void;
   readonly reject: (error: unknown) => void;
@@ -74,16 +74,16 @@ class GroupCommit implements AppendQueue {
     this.#options = options;
   }
 
-  async append(record: QueuedRecord): Promise<AppendAnswer | null> {
-    const bytes = record.body.length;
+  async append(append: QueuedAppend): Promise<AppendAnswer | null> {
+    const bytes = sizeOf(append);
     if (this.#waiting >= appendsWaitingMax || this.#bytes + bytes > appendBytesWaitingMax) return null;
-    const answered = new Promise<AppendAnswer>((resolve, reject) => this.#enqueue({ record, bytes, resolve, reject }));
+    const answered = new Promise<AppendAnswer>((resolve, reject) => this.#enqueue({ append, bytes, resolve, reject }));
     this.#schedule();
     return answered;
   }
 
   #enqueue(pending: Pending): void {
-    const { sessionId } = pending.record;
+    const { sessionId } = pending.append;
     const queue = this.#sessions.get(sessionId) ?? { pending: [], inFlight: false, isHeld: false };
     queue.pending.push(pending);
     this.#sessions.set(sessionId, queue);
@@ -136,8 +136,8 @@ class GroupCommit implements AppendQueue {
     this.#flying[lane] += 1;
     for (const sessionId of flight.sessions) this.#queueOf(sessionId).inFlight = true;
     try {
-      const records = flight.batch.map(({ record }) => record);
-      this.#land(flight, await this.#options.store.append(records, flight.wait));
+      const appends = flight.batch.map(({ append }) => append);
+      this.#land(flight, await this.#options.store.append(appends, flight.wait));
     } catch (error) {
       for (const pending of flight.batch) {
         this.#forget(pending);
@@ -155,7 +155,7 @@ class GroupCommit implements AppendQueue {
     const committed = new Map<SessionId, { pending: Pending; answer: AppendAnswer }[]>();
     flight.batch.forEach((pending, index) => {
       const answer = answers[index] ?? 'busy';
-      const { sessionId } = pending.record;
+      const { sessionId } = pending.append;
       this.#queueOf(sessionId).isHeld = answer === 'busy';
       if (answer === 'busy') return;
       const ofSession = committed.get(sessionId) ?? [];
@@ -164,14 +164,14 @@ class GroupCommit implements AppendQueue {
     });
     for (const ofSession of committed.values()) {
       for (const { pending } of ofSession) this.#forget(pending);
-      this.#options.onCommitted(ofSession.map(({ pending, answer }) => ({ record: pending.record, answer })));
+      this.#options.onCommitted(ofSession.map(({ pending, answer }) => ({ append: pending.append, answer })));
       for (const { pending, answer } of ofSession) pending.resolve(answer);
     }
   }
 
   /** Arrivals of a session keep their order, so what is done is always its head. */
   #forget(pending: Pending): void {
-    const { pending: queued } = this.#queueOf(pending.record.sessionId);
+    const { pending: queued } = this.#queueOf(pending.append.sessionId);
     const index = queued.indexOf(pending);
     if (index < 0) return;
     queued.splice(index, 1);
@@ -196,19 +196,30 @@ class GroupCommit implements AppendQueue {
   }
 }
 
+/** About its bytes: what counts is that nothing large goes uncounted. */
+const sizeOf = ({ records }: QueuedAppend): number =>
+  records.reduce(
+    (sum, { headers, body }) =>
+      headers.reduce((inHeaders, [name, value]) => inHeaders + name.length + value.length, sum + body.length),
+    0,
+  );
+
 /** What one transaction carries. */
 class Load {
   readonly batch: Pending[] = [];
   #bytes = 0;
+  #records = 0;
 
-  /** The head of a session's queue, as far as it fits; the first record always does. False: nothing did. */
+  /** The head of a session's queue, as far as it fits; the first append always does. False: nothing did. */
   takes(pending: readonly Pending[]): boolean {
     const before = this.batch.length;
     for (const arrival of pending) {
-      const isFull = this.batch.length >= flushRecordsMax || this.#bytes + arrival.bytes > flushBytesMax;
+      const records = this.#records + arrival.append.records.length;
+      const isFull = records > flushRecordsMax || this.#bytes + arrival.bytes > flushBytesMax;
       if (isFull && this.batch.length > 0) break;
       this.batch.push(arrival);
       this.#bytes += arrival.bytes;
+      this.#records = records;
     }
     return this.batch.length > before;
   }

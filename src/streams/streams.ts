@@ -2,11 +2,12 @@
 import { fail, type Result, succeed } from '../domain/failure.ts';
 import type { Environment } from '../domain/ids.ts';
 import { tailsMax, tailsPerStreamMax } from '../domain/limits.ts';
-import type { StoredRecord } from '../domain/record.ts';
+import { bodyText, type StoredRecord } from '../domain/record.ts';
 import { sessionKey } from '../domain/session.ts';
 import type { StreamName, StreamPlace } from '../domain/stream.ts';
 import type { Changes, Failpoints, SessionOrders, SessionStore, StreamPage, StreamStore } from '../sessions/ports.ts';
-import { type CommittedRecord, openAppendQueue } from './append-queue.ts';
+import { type AppendBatchOrder, type AppendedRange, appendBatch } from './append-batch.ts';
+import { type CommittedAppend, openAppendQueue } from './append-queue.ts';
 import { type AppendOrder, appendRecord } from './append-record.ts';
 import { awaitSession } from './await-session.ts';
 import { type LocatedSession, type LocateSession, sessionLocator } from './locate-session.ts';
@@ -39,6 +40,8 @@ export interface OpenTail {
 export interface Streams {
   readonly locate: LocateSession;
   append(order: AppendOrder): Promise<Result<{ readonly seq: number }>>;
+  /** Records as they are, together or not at all; their sizes are the caller's to bound. */
+  appendBatch(order: AppendBatchOrder): Promise<Result<AppendedRange>>;
   /** A consistent page from `from` on. */
   read(stream: Pick<NamedStream, 'session' | 'stream'>, from: number): Promise<StreamPage>;
   openTail(stream: NamedStream, order: TailOrder): Result<OpenTail>;
@@ -105,6 +108,7 @@ export function openStreams(deps: StreamsDeps): Streams {
   return {
     locate,
     append: (order) => appendRecord(appending, order),
+    appendBatch: (order) => appendBatch(appending, order),
     read: async ({ session, stream }, from) =>
       session === null ? emptyPage : deps.store.read({ sessionId: session.id, stream }, from),
     openTail,
@@ -122,22 +126,25 @@ const registerKey = ({ environment, key, session, stream }: NamedStream): string
 /** Readers here get the records themselves, other processes a hint. An expiry wrote records that are not at hand. */
 function tellReaders(
   { hub, changes }: { hub: StreamHub; changes: Pick<Changes, 'publish' | 'announce'> },
-  committed: readonly CommittedRecord[],
+  committed: readonly CommittedAppend[],
 ): void {
   const stored = new Map<StreamName, { place: StreamPlace; records: StoredRecord[] }>();
-  for (const { record, answer } of committed) {
-    if (answer.outcome.kind === 'expired') changes.publish(record.workflowId);
-    if (answer.outcome.kind !== 'stored') continue;
-    const ofStream = stored.get(record.stream) ?? { place: record, records: [] };
-    ofStream.records.push({ seq: answer.outcome.seq, atMs: answer.atMs, headers: [], body: record.body });
-    stored.set(record.stream, ofStream);
+  for (const { append, answer } of committed) {
+    const { outcome, atMs } = answer;
+    if (outcome.kind === 'expired') changes.publish(append.workflowId);
+    if (outcome.kind !== 'stored') continue;
+    const ofStream = stored.get(append.stream) ?? { place: append, records: [] };
+    append.records.forEach(({ headers, body }, offset) => {
+      ofStream.records.push({ seq: outcome.seq + offset, atMs, headers, body: bodyText(body) });
+    });
+    stored.set(append.stream, ofStream);
   }
   for (const { place, records } of stored.values()) hub.handOver(place, records);
   const [first] = committed;
   if (first === undefined || stored.size === 0) return;
   // Who waits on a waitpoint hears of changes, in this process as well.
-  if (committed.some(({ answer }) => answer.completedWaits)) changes.publish(first.record.workflowId);
-  else changes.announce(first.record.workflowId);
+  if (committed.some(({ answer }) => answer.completedWaits)) changes.publish(first.append.workflowId);
+  else changes.announce(first.append.workflowId);
 }
 
 /** Counts readers against their bounds, and reaches all of them when the process stops. */

@@ -43,6 +43,7 @@ export const refusingUseCases = {
 export const refusingStreams: Streams = {
   locate: unreachable,
   append: unreachable,
+  appendBatch: unreachable,
   read: unreachable,
   openTail: () => {
     throw new Error(faultText);

@@ -1,6 +1,7 @@
 /** Streams over a real database without Temporal: wakes are written down, readers are plain collectors. */
 import { onTestFinished } from 'vitest';
-import type { StoredRecord } from '../../src/domain/record.ts';
+import type { ClaimedAttempt } from '../../src/domain/attempt.ts';
+import type { NewRecord, StoredRecord } from '../../src/domain/record.ts';
 import type { StreamName } from '../../src/domain/stream.ts';
 import { newRecordId, newWaitpointId } from '../../src/sessions/new-ids.ts';
 import type { Changes } from '../../src/sessions/ports.ts';
@@ -32,6 +33,7 @@ export interface StreamStage extends WaitStage {
 export interface AppendOptions {
   readonly partId?: string | null;
   readonly stream?: StreamName;
+  readonly attempt?: ClaimedAttempt | null;
 }
 
 export interface FollowOptions {
@@ -42,6 +44,7 @@ export interface FollowOptions {
 }
 
 export interface Follower {
+  readonly session: LocatedSession;
   readonly records: StoredRecord[];
   readonly seqs: () => number[];
   readonly ended: Promise<TailEnd>;
@@ -88,8 +91,8 @@ export async function openStage(database: Database, options: StageOptions = {}):
     streams,
     waitpoints,
     wakes,
-    append: (session, text, { partId = null, stream = 'in' } = {}) =>
-      streams.append({ ...placeOf(session), stream, text, partId }),
+    append: (session, text, { partId = null, stream = 'in', attempt = null } = {}) =>
+      streams.append({ ...placeOf(session), stream, text, partId, attempt }),
     async seqOf(session, text, appending) {
       return valueOf(await stage.append(session, text, appending)).seq;
     },
@@ -112,6 +115,27 @@ const openWaits = (
     newWaitpointId,
     onFault: (cause) => faults.push(cause),
   });
+
+export interface BatchOptions {
+  readonly records: readonly NewRecord[];
+  readonly stream?: StreamName;
+  readonly partId?: string | null;
+  readonly matchSeq?: number | null;
+  readonly attempt?: ClaimedAttempt | null;
+}
+
+/** By default to `out`, by nobody that is fenced. */
+export function writeBatch(stage: StreamStage, session: OpenSession, options: BatchOptions) {
+  const { stream = 'out', partId = null, matchSeq = null, attempt = null } = options;
+  return stage.streams.appendBatch({ ...options, ...placeOf(session), stream, partId, matchSeq, attempt });
+}
+
+/** Of an append that must succeed. */
+export async function rangeOf(...write: Parameters<typeof writeBatch>) {
+  const result = await writeBatch(...write);
+  if (!result.ok) throw new Error(`refused: ${result.failure.code}`);
+  return result.value;
+}
 
 const placeOf = ({ order }: OpenSession) => ({
   environment: order.environment,
@@ -138,7 +162,8 @@ function follow(streams: Streams, session: OpenSession, options: FollowOptions =
     drained: async () => undefined,
     ...sink,
   });
-  return { records, seqs: () => records.map(({ seq }) => seq), ended, leave: () => opened.value.end('gone') };
+  const seqs = () => records.map(({ seq }) => seq);
+  return { session: named.session, records, seqs, ended, leave: () => opened.value.end('gone') };
 }
 
 /** The first attempt of the session's first run takes it over. */

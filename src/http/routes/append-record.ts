@@ -14,7 +14,7 @@ export const appendRecordRoutes = ({ streams }: Pick<HttpParts, 'streams'>): rea
     credential: 'secret or public',
     faultBody: { ok: false, error: 'Something went wrong, please try again.' },
     async answer(exchange) {
-      const { environment, grant, kind } = callerOf(exchange);
+      const { environment, grant, kind, attempt } = callerOf(exchange);
       const { stream, direction } = streamInPath(exchange);
       const key = pathPart(exchange, 'session');
       const partId = partIdOf(exchange);
@@ -25,7 +25,7 @@ export const appendRecordRoutes = ({ streams }: Pick<HttpParts, 'streams'>): rea
       if (session === null) return refuse({ code: 'resource_not_found' });
       exchange.state.sessionId = session.id;
       if (direction === 'out' && kind !== 'secret') return refuse({ code: 'append_needs_secret_key' });
-      const { seq } = orRefuse(await streams.append({ environment, session, stream, text, partId }));
+      const { seq } = orRefuse(await streams.append({ environment, session, stream, text, partId, attempt }));
       exchange.body = { ok: true, seq };
     },
   }));

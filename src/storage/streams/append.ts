@@ -5,67 +5,60 @@
 import { type AppendPlan, planAppend } from '../../domain/append.ts';
 import { stateOf } from '../../domain/gate.ts';
 import type { SessionId } from '../../domain/ids.ts';
-import { kindOf, type StreamName } from '../../domain/stream.ts';
-import type { AppendAnswer, RecordToAppend } from '../../sessions/ports.ts';
+import { isCommand } from '../../domain/record.ts';
+import type { Append, AppendAnswer } from '../../sessions/ports.ts';
 import type { Database, Sql } from '../database.ts';
 import { expireIfPast } from '../transitions/expire-gate.ts';
 import { type LockedGate, lockGates } from '../transitions/gate-row.ts';
 import { completeByRecords, type StoredSpan } from '../waitpoints/complete.ts';
-import { applyPlans, type PlannedRecord } from './apply.ts';
-
-/** The arrivals of one stream, in order; `index` is the place in the batch. */
-interface StreamArrivals {
-  readonly sessionId: SessionId;
-  readonly stream: StreamName;
-  readonly arrivals: readonly { readonly index: number; readonly record: RecordToAppend }[];
-}
+import { applyPlans, type StreamPlan } from './apply.ts';
+import { byStream, keyOf, type StreamArrivals } from './arrivals.ts';
+import { discardTrimmed } from './discard-trimmed.ts';
+import { type FirstStored, look } from './look.ts';
+import { lockPlaces, placeAmong } from './places.ts';
+import { readStandings } from './standings.ts';
 
 export function appendBatch(
   db: Database,
-  records: readonly RecordToAppend[],
+  appends: readonly Append[],
   wait: boolean,
 ): Promise<readonly (AppendAnswer | 'busy')[]> {
-  const streams = byStream(records);
+  const streams = byStream(appends);
   return db.transaction(async (sql) => {
-    const gates = await lockGates(sql, [...new Set(records.map(({ sessionId }) => sessionId))], wait);
+    const gates = await lockGates(sql, [...new Set(appends.map(({ sessionId }) => sessionId))], wait);
     const held = streams.filter(({ sessionId }) => gates.has(sessionId));
     if (wait && held.length < streams.length) throw new Error('a record was appended to a session without a gate');
-    const answers: (AppendAnswer | 'busy')[] = records.map(() => 'busy');
+    const answers: (AppendAnswer | 'busy')[] = appends.map(() => 'busy');
     if (held.length === 0) return answers;
     const places = await lockPlaces(sql, held, gates);
-    const { now, seqOfPart } = await look(sql, held);
+    const standings = await readStandings(sql, held, places);
+    const { now, firstOfPart } = await look(sql, held);
     const current = await expirePast(sql, gates, now);
-    const planned = held.map((stream) => {
-      const gate = gateAmong(current, stream.sessionId);
-      const key = keyOf(stream);
-      const plan = planAppend(gate, {
-        stream: stream.stream,
-        next: stream.stream === 'in' ? gate.next : (places.get(key)?.next ?? 0),
-        partIds: stream.arrivals.map(({ record }) => record.partId),
-        seqOfPart: seqOfPart.get(key) ?? new Map(),
+    const planned = held.map((arrivals) => {
+      const firsts = firstOfPart.get(keyOf(arrivals)) ?? new Map<string, FirstStored>();
+      const place = placeAmong(places, gates, arrivals);
+      const plan = planAppend(gateAmong(current, arrivals.sessionId), {
+        ...place,
+        stream: arrivals.stream,
+        arriving: arrivals.appends.map(({ index, append }) => ({
+          ...append,
+          standing: standings[index] ?? 'unfenced',
+        })),
+        seqOfPart: new Map([...firsts].map(([partId, { seq }]) => [partId, seq])),
         now,
       });
-      const waitedFor = stream.stream === 'in' ? gate.waitedFor : places.get(key)?.waitedFor === true;
-      return { stream, plan, waitedFor };
+      return { arrivals, plan, firsts, waitedFor: place.waitedFor };
     });
-    const times = await applyPlans(sql, planned.flatMap(toApply), now);
-    const woken = await completeByRecords(sql, planned.flatMap(spanOf));
-    for (const { stream, plan } of planned) answerInto(answers, { stream, plan, times, woken });
+    const plans = planned.flatMap(toApply);
+    const times = await applyPlans(sql, plans, now);
+    for (const plan of plans) if (plan.isTrimmed) await discardTrimmed(sql, plan, now);
+    const woken = await completeByRecords(sql, plans.flatMap(spanOf));
+    for (const stream of planned) {
+      const storedAtMs = times.get(keyOf(stream.arrivals)) ?? 0;
+      answerInto(answers, stream, { storedAtMs, completedWaits: woken.has(stream.arrivals.sessionId) });
+    }
     return answers;
   });
-}
-
-const keyOf = ({ sessionId, stream }: { sessionId: string; stream: string }): string => `${sessionId}/${stream}`;
-
-function byStream(records: readonly RecordToAppend[]): readonly StreamArrivals[] {
-  const streams = new Map<string, StreamArrivals & { arrivals: { index: number; record: RecordToAppend }[] }>();
-  records.forEach((record, index) => {
-    const { sessionId, stream } = record;
-    const found = streams.get(keyOf(record)) ?? { sessionId, stream, arrivals: [] };
-    found.arrivals.push({ index, record });
-    streams.set(keyOf(record), found);
-  });
-  return [...streams.values()];
 }
 
 function gateAmong(gates: ReadonlyMap<SessionId, LockedGate>, sessionId: SessionId): LockedGate {
@@ -73,90 +66,6 @@ function gateAmong(gates: ReadonlyMap<SessionId, LockedGate>, sessionId: Session
   if (gate === undefined) throw new Error(`the gate of ${sessionId} is not held`);
   return gate;
 }
-
-/** Next seq of every stream but `in`, whose place is the gate. An expiry writes to `out`, so it is locked for that too. */
-async function lockPlaces(
-  sql: Sql,
-  streams: readonly StreamArrivals[],
-  gates: ReadonlyMap<SessionId, LockedGate>,
-): Promise<ReadonlyMap<string, Place>> {
-  const mayExpire = [...gates.values()].filter(({ expiresAt, expiredAt }) => expiresAt !== null && expiredAt === null);
-  const writing = streams.filter(({ stream }) => stream === 'out');
-  const outs = [...new Set([...mayExpire, ...writing].map(({ sessionId }) => sessionId))];
-  const sides = streams.filter(({ stream }) => kindOf(stream) === 'side');
-  const places = new Map<string, Place>();
-  const keep = (rows: readonly PlaceRow[]): void =>
-    rows.forEach(({ session_id: sessionId, stream, next, waited_for: waitedFor }) =>
-      places.set(keyOf({ sessionId, stream }), { next, waitedFor }),
-    );
-  if (outs.length > 0) keep(await sql.query<PlaceRow>(lockOutsSql, [outs]));
-  if (sides.length > 0) {
-    const keys = [sides.map(({ sessionId }) => sessionId), sides.map(({ stream }) => stream)];
-    await sql.query(addSidesSql, keys);
-    keep(await sql.query<PlaceRow>(lockSidesSql, keys));
-  }
-  return places;
-}
-
-type PlaceRow = { session_id: string; stream: string; next: number; waited_for: boolean };
-
-/** Where the next record of a stream goes, and whether somebody may wait for it. */
-interface Place {
-  readonly next: number;
-  readonly waitedFor: boolean;
-}
-
-const lockOutsSql = `
-  SELECT session_id, 'out' AS stream, next, waited_for FROM outs WHERE session_id = ANY($1) ORDER BY session_id FOR NO KEY UPDATE`;
-
-const addSidesSql = `
-  INSERT INTO side_streams (session_id, stream)
-  SELECT session_id, stream FROM unnest($1::text[], $2::text[]) AS side (session_id, stream) ORDER BY 1, 2
-  ON CONFLICT DO NOTHING`;
-
-const lockSidesSql = `
-  SELECT s.session_id, s.stream, s.next, false AS waited_for
-  FROM side_streams s JOIN unnest($1::text[], $2::text[]) AS side (session_id, stream) USING (session_id, stream)
-  ORDER BY s.session_id, s.stream
-  FOR NO KEY UPDATE OF s`;
-
-// The clock and the duplicates, in a statement begun after every lock was had (R2).
-const lookSql = `
-  SELECT clock.now, found.session_id, found.stream, found.part_id, found.seq
-  FROM (SELECT clock_timestamp() AS now) clock LEFT JOIN (
-    SELECT part.session_id, part.stream, part.part_id, r.seq
-    FROM unnest($1::text[], $2::text[], $3::text[]) AS part (session_id, stream, part_id)
-    -- The limit keeps the planner to one look into the index for each part id, instead of a scan of the table.
-    CROSS JOIN LATERAL (
-      SELECT seq FROM records r
-      WHERE r.session_id = part.session_id AND r.stream = part.stream AND r.part_id = part.part_id LIMIT 1
-    ) r
-  ) found ON true`;
-
-interface Look {
-  readonly now: Date;
-  readonly seqOfPart: ReadonlyMap<string, ReadonlyMap<string, number>>;
-}
-
-async function look(sql: Sql, streams: readonly StreamArrivals[]): Promise<Look> {
-  const parts = streams.flatMap(({ arrivals }) => arrivals.flatMap(({ record }) => partOf(record)));
-  const rows = await sql.query<{ now: Date; session_id: string | null; stream: string; part_id: string; seq: number }>(
-    lookSql,
-    [parts.map((part) => part.sessionId), parts.map((part) => part.stream), parts.map((part) => part.partId)],
-  );
-  const now = rows[0]?.now;
-  if (now === undefined) throw new Error('the database returned no clock');
-  const seqOfPart = new Map<string, Map<string, number>>();
-  for (const { session_id: sessionId, stream, part_id: partId, seq } of rows) {
-    if (sessionId === null) continue;
-    const key = keyOf({ sessionId, stream });
-    seqOfPart.set(key, (seqOfPart.get(key) ?? new Map<string, number>()).set(partId, seq));
-  }
-  return { now, seqOfPart };
-}
-
-const partOf = ({ sessionId, stream, partId }: RecordToAppend) =>
-  partId === null ? [] : [{ sessionId, stream, partId }];
 
 /** V11: an expiry that only the clock shows is written down before anybody is told of it. */
 async function expirePast(
@@ -172,29 +81,37 @@ async function expirePast(
 }
 
 interface PlannedStream {
-  readonly stream: StreamArrivals;
+  readonly arrivals: StreamArrivals;
   readonly plan: AppendPlan;
+  readonly firsts: ReadonlyMap<string, FirstStored>;
   readonly waitedFor: boolean;
 }
 
 interface Applied {
-  readonly times: ReadonlyMap<string, number>;
-  /** Sessions of which waitpoints were completed. */
-  readonly woken: ReadonlySet<SessionId>;
+  /** Time of what was stored now. */
+  readonly storedAtMs: number;
+  /** Waitpoints of the session were completed. */
+  readonly completedWaits: boolean;
 }
 
-function toApply({ stream, plan }: PlannedStream) {
-  const records = stream.arrivals.flatMap(({ record }, order): PlannedRecord[] => {
+function toApply({ arrivals, plan, waitedFor }: PlannedStream): readonly (StreamPlan & { waitedFor: boolean })[] {
+  const records = arrivals.appends.flatMap(({ append }, order) => {
     const outcome = plan.outcomes[order];
-    return outcome?.kind === 'stored' ? [{ ...record, seq: outcome.seq }] : [];
+    if (outcome?.kind !== 'stored') return [];
+    // A repetition is found by the first of the append's records.
+    return append.records.map((record, offset) => ({
+      ...record,
+      seq: outcome.seq + offset,
+      partId: offset === 0 ? append.partId : null,
+    }));
   });
   if (records.length === 0 && plan.wakeAfter === null) return [];
-  return [{ sessionId: stream.sessionId, stream: stream.stream, next: plan.next, wakeAfter: plan.wakeAfter, records }];
+  return [{ ...plan, sessionId: arrivals.sessionId, stream: arrivals.stream, records, waitedFor }];
 }
 
-/** What a planned stream gets, for those who wait; records of side channels wake nobody. */
-function spanOf({ stream: { sessionId, stream }, plan, waitedFor }: PlannedStream): readonly StoredSpan[] {
-  const seqs = plan.outcomes.flatMap((outcome) => (outcome.kind === 'stored' ? [outcome.seq] : []));
+/** What a planned stream gets, for those who wait; commands and the records of side channels wake nobody. */
+function spanOf({ sessionId, stream, records, waitedFor }: ReturnType<typeof toApply>[number]): readonly StoredSpan[] {
+  const seqs = records.filter((record) => !isCommand(record)).map(({ seq }) => seq);
   const [firstSeq] = seqs;
   if (!waitedFor || firstSeq === undefined || (stream !== 'in' && stream !== 'out')) return [];
   return [{ sessionId, stream, firstSeq, lastSeq: seqs.at(-1) ?? firstSeq }];
@@ -202,12 +119,14 @@ function spanOf({ stream: { sessionId, stream }, plan, waitedFor }: PlannedStrea
 
 function answerInto(
   answers: (AppendAnswer | 'busy')[],
-  { stream, plan, times, woken }: Omit<PlannedStream, 'waitedFor'> & Applied,
+  { arrivals, plan, firsts }: PlannedStream,
+  { storedAtMs, completedWaits }: Applied,
 ): void {
-  stream.arrivals.forEach(({ index }, order) => {
+  arrivals.appends.forEach(({ index, append }, order) => {
     const outcome = plan.outcomes[order];
-    if (outcome === undefined) throw new Error('a record has no outcome');
-    const atMs = outcome.kind === 'stored' ? (times.get(`${keyOf(stream)}/${outcome.seq}`) ?? 0) : 0;
-    answers[index] = { outcome, atMs, wakeAfter: plan.wakeAfter, completedWaits: woken.has(stream.sessionId) };
+    if (outcome === undefined) throw new Error('an append has no outcome');
+    const first = firsts.get(append.partId ?? '');
+    const atMs = outcome.kind === 'duplicate' && first !== undefined ? first.atMs : storedAtMs;
+    answers[index] = { outcome, atMs, next: plan.next, wakeAfter: plan.wakeAfter, completedWaits };
   });
 }

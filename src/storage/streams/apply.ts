@@ -1,46 +1,57 @@
 /** What a batch of appends was planned to do, done in one statement. */
+import type { AppendPlan } from '../../domain/append.ts';
 import type { SessionId } from '../../domain/ids.ts';
+import type { NewRecord } from '../../domain/record.ts';
 import { kindOf, type StreamName } from '../../domain/stream.ts';
-import type { RecordToAppend } from '../../sessions/ports.ts';
 import type { Sql } from '../database.ts';
+import { keyOf } from './arrivals.ts';
 
-export type PlannedRecord = RecordToAppend & { readonly seq: number };
+export type PlannedRecord = NewRecord & { readonly seq: number; readonly partId: string | null };
 
-export interface StreamPlan {
+export interface StreamPlan extends Omit<AppendPlan, 'outcomes'> {
   readonly sessionId: SessionId;
   readonly stream: StreamName;
-  readonly next: number;
-  readonly wakeAfter: number | null;
   readonly records: readonly PlannedRecord[];
 }
 
-// Zero stands for no wake and empty text for no part id: neither is ever a value, and arrays hold no nulls.
+// Zero stands for no wake, empty text for no part id and no headers, -1 for a flag that stays: none is ever a value, and
+// arrays hold no nulls.
 const applySql = `
   WITH gate AS (
     UPDATE gates g SET next = plan.next, wake_after = coalesce(nullif(plan.wake_after, 0), g.wake_after)
     FROM unnest($1::text[], $2::bigint[], $3::int[]) AS plan (session_id, next, wake_after)
     WHERE g.session_id = plan.session_id
   ), out AS (
-    UPDATE outs o SET next = plan.next, settled = false
-    FROM unnest($4::text[], $5::bigint[]) AS plan (session_id, next) WHERE o.session_id = plan.session_id
+    UPDATE outs o SET next = plan.next, trimmed_before = plan.trimmed_before,
+      settled = CASE WHEN plan.settled < 0 THEN o.settled ELSE plan.settled = 1 END
+    FROM unnest($4::text[], $5::bigint[], $6::bigint[], $7::int[]) AS plan (session_id, next, trimmed_before, settled)
+    WHERE o.session_id = plan.session_id
   ), side AS (
-    UPDATE side_streams s SET next = plan.next, settled = false
-    FROM unnest($6::text[], $7::text[], $8::bigint[]) AS plan (session_id, stream, next)
+    UPDATE side_streams s SET next = plan.next, trimmed_before = plan.trimmed_before,
+      settled = CASE WHEN plan.settled < 0 THEN s.settled ELSE plan.settled = 1 END
+    FROM unnest($8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::int[])
+      AS plan (session_id, stream, next, trimmed_before, settled)
     WHERE s.session_id = plan.session_id AND s.stream = plan.stream
-  )
-  INSERT INTO records (session_id, stream, seq, part_id, from_client, body, created_at)
-  SELECT r.session_id, r.stream, r.seq, nullif(r.part_id, ''), true, convert_to(r.body, 'UTF8'),
+  ), place AS MATERIALIZED (
     -- The clock may go back; the time of a stream's records does not. The order names the index: without statistics,
     -- a look for the seq before took the index of part ids and read the whole stream, 0.5 ms for each record.
-    greatest($14::timestamptz, (SELECT last.created_at FROM records last
-      WHERE last.session_id = r.session_id AND last.stream = r.stream ORDER BY last.seq DESC LIMIT 1))
-  FROM unnest($9::text[], $10::text[], $11::bigint[], $12::text[], $13::text[])
-    AS r (session_id, stream, seq, part_id, body)
-  RETURNING session_id, stream, seq, created_at`;
+    SELECT plan.no, plan.session_id, plan.stream,
+      greatest($15::timestamptz(3), (SELECT last.created_at FROM records last
+        WHERE last.session_id = plan.session_id AND last.stream = plan.stream ORDER BY last.seq DESC LIMIT 1)) AS at
+    FROM unnest($13::text[], $14::text[]) WITH ORDINALITY AS plan (session_id, stream, no)
+  ), stored AS (
+    INSERT INTO records (session_id, stream, seq, part_id, from_client, headers, body, created_at)
+    SELECT place.session_id, place.stream, r.seq, nullif(r.part_id, ''), true, nullif(r.headers, '')::json,
+      CASE WHEN r.is_hex = 1 THEN decode(r.body, 'hex') ELSE convert_to(r.body, 'UTF8') END, place.at
+    FROM unnest($16::int[], $17::bigint[], $18::text[], $19::text[], $20::int[], $21::text[])
+      AS r (plan_no, seq, part_id, headers, is_hex, body)
+    JOIN place ON place.no = r.plan_no
+  )
+  SELECT session_id, stream, at FROM place`;
 
-type StoredRow = { session_id: string; stream: string; seq: number; created_at: Date };
+type PlaceRow = { session_id: string; stream: string; at: Date };
 
-/** Times of the stored records in milliseconds, by `<session>/<stream>/<seq>`. */
+/** Times of what was stored, in milliseconds, by stream. */
 export async function applyPlans(
   sql: Sql,
   plans: readonly StreamPlan[],
@@ -49,22 +60,37 @@ export async function applyPlans(
   if (plans.length === 0) return new Map();
   const ofKind = (kind: string) => plans.filter(({ stream }) => kindOf(stream) === kind);
   const [ins, outs, sides] = [ofKind('in'), ofKind('out'), ofKind('side')];
-  const records = plans.flatMap((plan) => plan.records);
-  const rows = await sql.query<StoredRow>(applySql, [
+  const rows = await sql.query<PlaceRow>(applySql, [
     ins.map((plan) => plan.sessionId),
     ins.map((plan) => plan.next),
     ins.map((plan) => plan.wakeAfter ?? 0),
     outs.map((plan) => plan.sessionId),
-    outs.map((plan) => plan.next),
+    ...placeColumns(outs),
     sides.map((plan) => plan.sessionId),
     sides.map((plan) => plan.stream),
-    sides.map((plan) => plan.next),
-    records.map((record) => record.sessionId),
-    records.map((record) => record.stream),
+    ...placeColumns(sides),
+    plans.map((plan) => plan.sessionId),
+    plans.map((plan) => plan.stream),
+    now,
+    ...recordColumns(plans),
+  ]);
+  return new Map(rows.map((row) => [keyOf({ sessionId: row.session_id, stream: row.stream }), row.at.getTime()]));
+}
+
+const placeColumns = (plans: readonly StreamPlan[]) => [
+  plans.map((plan) => plan.next),
+  plans.map((plan) => plan.trimmedBefore),
+  plans.map((plan) => (plan.settled === null ? -1 : Number(plan.settled))),
+];
+
+function recordColumns(plans: readonly StreamPlan[]) {
+  const records = plans.flatMap((plan, order) => plan.records.map((record) => ({ ...record, planNo: order + 1 })));
+  return [
+    records.map((record) => record.planNo),
     records.map((record) => record.seq),
     records.map((record) => record.partId ?? ''),
-    records.map((record) => record.body),
-    now,
-  ]);
-  return new Map(rows.map((row) => [`${row.session_id}/${row.stream}/${row.seq}`, row.created_at.getTime()]));
+    records.map(({ headers }) => (headers.length === 0 ? '' : JSON.stringify(headers))),
+    records.map(({ body }) => (typeof body === 'string' ? 0 : 1)),
+    records.map(({ body }) => (typeof body === 'string' ? body : Buffer.from(body).toString('hex'))),
+  ];
 }

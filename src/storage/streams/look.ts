@@ -1,0 +1,59 @@
+/** What an append must know beside its place: the clock, and whether it was stored before. */
+import type { Append } from '../../sessions/ports.ts';
+import type { Sql } from '../database.ts';
+import { keyOf, type StreamArrivals } from './arrivals.ts';
+
+/** The first record of an append that was stored before. */
+export interface FirstStored {
+  readonly seq: number;
+  readonly atMs: number;
+}
+
+export interface Look {
+  readonly now: Date;
+  /** By stream, then by part id. */
+  readonly firstOfPart: ReadonlyMap<string, ReadonlyMap<string, FirstStored>>;
+}
+
+// One statement, begun after every lock was had (R2).
+const lookSql = `
+  SELECT clock.now, found.session_id, found.stream, found.part_id, found.seq, found.created_at
+  FROM (SELECT clock_timestamp() AS now) clock LEFT JOIN (
+    SELECT part.session_id, part.stream, part.part_id, r.seq, r.created_at
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS part (session_id, stream, part_id)
+    -- The limit keeps the planner to one look into the index for each part id, instead of a scan of the table.
+    CROSS JOIN LATERAL (
+      SELECT seq, created_at FROM records r
+      WHERE r.session_id = part.session_id AND r.stream = part.stream AND r.part_id = part.part_id LIMIT 1
+    ) r
+  ) found ON true`;
+
+type FoundRow = {
+  now: Date;
+  session_id: string | null;
+  stream: string;
+  part_id: string;
+  seq: number;
+  created_at: Date;
+};
+
+export async function look(sql: Sql, streams: readonly StreamArrivals[]): Promise<Look> {
+  const parts = streams.flatMap(({ appends }) => appends.flatMap(({ append }) => partOf(append)));
+  const rows = await sql.query<FoundRow>(lookSql, [
+    parts.map((part) => part.sessionId),
+    parts.map((part) => part.stream),
+    parts.map((part) => part.partId),
+  ]);
+  const now = rows[0]?.now;
+  if (now === undefined) throw new Error('the database returned no clock');
+  const firstOfPart = new Map<string, Map<string, FirstStored>>();
+  for (const { session_id: sessionId, stream, part_id: partId, seq, created_at: at } of rows) {
+    if (sessionId === null) continue;
+    const key = keyOf({ sessionId, stream });
+    const ofStream = firstOfPart.get(key) ?? new Map<string, FirstStored>();
+    firstOfPart.set(key, ofStream.set(partId, { seq, atMs: at.getTime() }));
+  }
+  return { now, firstOfPart };
+}
+
+const partOf = ({ sessionId, stream, partId }: Append) => (partId === null ? [] : [{ sessionId, stream, partId }]);

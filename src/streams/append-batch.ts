@@ -1,0 +1,66 @@
+/** The one way into a stream, for whichever protocol: durable, and met by a run, before it is acknowledged. */
+import { fail, type Result, succeed } from '../domain/failure.ts';
+import type { Environment } from '../domain/ids.ts';
+import type { NewRecord } from '../domain/record.ts';
+import type { StreamName } from '../domain/stream.ts';
+import type { Append, Failpoints } from '../sessions/ports.ts';
+import type { AppendQueue } from './append-queue.ts';
+import type { LocatedSession } from './locate-session.ts';
+import type { RunWaker } from './wake-runs.ts';
+
+export interface AppendBatchOrder extends Pick<Append, 'partId' | 'matchSeq' | 'attempt'> {
+  readonly environment: Environment;
+  readonly session: LocatedSession;
+  readonly stream: StreamName;
+  readonly records: readonly NewRecord[];
+}
+
+/** What of the stream an append has become. */
+export interface AppendedRange {
+  /** First and one past the last seq. */
+  readonly first: number;
+  readonly end: number;
+  /** Next seq of the stream. */
+  readonly next: number;
+  /** Milliseconds since 1970. */
+  readonly atMs: number;
+}
+
+export interface AppendDeps {
+  readonly queue: AppendQueue;
+  readonly waker: RunWaker;
+  readonly failpoints: Failpoints;
+}
+
+export async function appendBatch(deps: AppendDeps, order: AppendBatchOrder): Promise<Result<AppendedRange>> {
+  const { environment, session, stream, records, partId, matchSeq, attempt } = order;
+  await deps.failpoints.hit('append:before');
+  const answer = await deps.queue.append({
+    sessionId: session.id,
+    workflowId: session.workflowId,
+    stream,
+    records,
+    partId,
+    matchSeq,
+    attempt,
+  });
+  if (answer === null) return fail({ code: 'appends_crowded' });
+  await deps.failpoints.hit('append:after');
+  if (answer.wakeAfter !== null) {
+    await deps.waker.wake({ environment, sessionId: session.id, runNumber: answer.wakeAfter });
+  }
+  const { outcome, next, atMs } = answer;
+  switch (outcome.kind) {
+    case 'stored':
+    case 'duplicate':
+      return succeed({ first: outcome.seq, end: outcome.seq + records.length, next, atMs });
+    case 'closed':
+      return fail({ code: 'append_to_closed', closedReason: outcome.reason });
+    case 'expired':
+      return fail({ code: 'append_to_expired' });
+    case 'fenced':
+      return fail({ code: 'append_fenced' });
+    case 'seq mismatch':
+      return fail({ code: 'append_seq_mismatch', next: outcome.next });
+  }
+}
