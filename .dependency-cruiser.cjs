@@ -47,6 +47,7 @@ const layers = [
       npm('@types/pg'),
       npm('@electric-sql/pglite'),
       npm('aws4fetch'),
+      npm('rate-limiter-flexible'),
     ],
     node: true,
   }),

@@ -1,7 +1,13 @@
 /** Environment variables -> one frozen Config; reports every bad value at once and refuses to start. */
 import { resolve } from 'node:path';
 import { z } from 'zod';
-import { closeGraceDefaultSeconds, reconcileIntervalDefaultSeconds } from './domain/limits.ts';
+import {
+  closeGraceDefaultSeconds,
+  rateMax,
+  rateWindowMaxSeconds,
+  reconcileIntervalDefaultSeconds,
+  trustedProxiesMax,
+} from './domain/limits.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
 const flag = z
@@ -60,6 +66,12 @@ const environmentSchema = z.object({
     .string()
     .regex(/^[A-Za-z0-9._/-]{0,256}$/, 'expected letters, digits, dots, dashes and slashes')
     .default(''),
+  RATE_LIMIT_REQUESTS: z.coerce.number().int().min(1).max(rateMax).optional(),
+  RATE_LIMIT_WINDOW_SECONDS: z.coerce.number().int().min(1).max(rateWindowMaxSeconds).default(60),
+  RATE_LIMIT_STORE: z.enum(['memory', 'database']).default('memory'),
+  BAD_CREDENTIALS_MAX: z.coerce.number().int().min(1).max(rateMax).optional(),
+  BAD_CREDENTIALS_WINDOW_SECONDS: z.coerce.number().int().min(1).max(rateWindowMaxSeconds).default(300),
+  TRUSTED_PROXIES: z.coerce.number().int().min(0).max(trustedProxiesMax).default(0),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   LOG_FORMAT: z.enum(['json', 'pretty']).optional(),
   FAILPOINTS: z.string().optional(),
@@ -90,6 +102,22 @@ export interface ObjectStoreTarget {
   readonly prefix: string;
 }
 
+/** So many in each window of so many seconds. */
+export interface Rate {
+  readonly max: number;
+  readonly windowSeconds: number;
+}
+
+export interface RateConfig {
+  /** Requests per credential; null: not limited. */
+  readonly callers: Rate | null;
+  /** Unknown credentials per address; null: not limited. */
+  readonly badCredentials: Rate | null;
+  /** Whether all processes count together. */
+  readonly isShared: boolean;
+  readonly trustedProxies: number;
+}
+
 export interface Config {
   readonly host: string;
   readonly port: number;
@@ -108,6 +136,7 @@ export interface Config {
   /** 64 hexadecimal digits; null: the embedded mode keeps one in `dataDir`. */
   readonly encryptionKey: string | null;
   readonly closeGraceSeconds: number;
+  readonly rates: RateConfig;
   /** Null: snapshots are kept in the database. */
   readonly objectStore: ObjectStoreTarget | null;
   /** Between two rounds of the reconciler; 0 switches it off. */
@@ -165,10 +194,22 @@ function toConfig(env: Parsed): Config {
     encryptionKey: env.ENCRYPTION_KEY ?? null,
     closeGraceSeconds: env.CLOSE_GRACE_SECONDS,
     objectStore: toObjectStore(env),
+    rates: toRates(env),
     reconcileSeconds: env.RECONCILE_SECONDS,
     logLevel: env.LOG_LEVEL,
     logFormat: env.LOG_FORMAT ?? null,
     failpoints: env.FAILPOINTS ?? null,
+  };
+}
+
+function toRates(env: Parsed): RateConfig {
+  const rate = (max: number | undefined, windowSeconds: number): Rate | null =>
+    max === undefined ? null : { max, windowSeconds };
+  return {
+    callers: rate(env.RATE_LIMIT_REQUESTS, env.RATE_LIMIT_WINDOW_SECONDS),
+    badCredentials: rate(env.BAD_CREDENTIALS_MAX, env.BAD_CREDENTIALS_WINDOW_SECONDS),
+    isShared: env.RATE_LIMIT_STORE === 'database',
+    trustedProxies: env.TRUSTED_PROXIES,
   };
 }
 

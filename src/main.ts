@@ -9,6 +9,7 @@ import type { UseCases } from './http/use-cases.ts';
 import { takeInstanceLock } from './instance-lock.ts';
 import { logFacts } from './observe/log-facts.ts';
 import { openKeys } from './open-keys.ts';
+import { openRateLimits } from './open-rate-limits.ts';
 import { openRows, type Rows } from './open-rows.ts';
 import { openSnapshots } from './open-snapshots.ts';
 import { openTemporal, type TemporalParts } from './open-temporal.ts';
@@ -122,6 +123,7 @@ async function startApi(parts: Parts): Promise<Entrance> {
     streams,
     waitpoints,
     keys: keys.ring,
+    rateLimits: openRateLimits(config, rows.database),
     snapshots: { store: openSnapshots(options, rows.database), urls: keys.snapshotUrls, publicUrl: () => apiUrl },
     observe,
     probes: probesOf(parts),

@@ -243,3 +243,9 @@ export const snapshotUrlTtlSeconds = 900;
 export const objectStoreDeadlineMs = 10_000;
 /** Newer snapshots that may replace the one being read before a read of an object store gives up. */
 export const snapshotReadsMax = 3;
+
+/** One window of a rate limit: counts fit 32 bits with room for what comes after the last, and nobody waits for a day. */
+export const rateMax = 1_000_000_000;
+export const rateWindowMaxSeconds = 86_400;
+/** Longer chains of proxies are a mistake in the configuration. */
+export const trustedProxiesMax = 10;

@@ -3,6 +3,7 @@ import type { Middleware } from 'koa';
 import { Unavailable } from '../domain/failure.ts';
 import { recordMeteredBytesMax, retryAfterSeconds, waitpointTagsMax } from '../domain/limits.ts';
 import type { Observe } from '../observe/facts.ts';
+import { overRateHeaders } from './rate-headers.ts';
 import { type HttpFailure, Refusal } from './refusal.ts';
 import type { Exchange, RequestState } from './route.ts';
 
@@ -114,6 +115,16 @@ const answers: Answers = {
     status: 429,
     body: { error: 'Too many readers; try again' },
     headers: { 'Retry-After': String(retryAfterSeconds) },
+  }),
+  rate_limited: ({ reading }) => ({
+    status: 429,
+    body: { error: 'Rate limit exceeded; try again later' },
+    headers: overRateHeaders(reading, Date.now()),
+  }),
+  locked_out: ({ reading }) => ({
+    status: 429,
+    body: { error: 'Too many invalid credentials from this address; try again later' },
+    headers: overRateHeaders(reading, Date.now()),
   }),
   snapshots_crowded: () => ({
     status: 503,

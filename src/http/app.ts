@@ -2,10 +2,10 @@
 import { Router } from '@koa/router';
 import Koa, { type Middleware } from 'koa';
 import type { KeyRing } from '../tokens/key-ring.ts';
+import { admitCaller } from './admit-caller.ts';
 import { answerFailures } from './answer-failure.ts';
-import { authenticate } from './authenticate.ts';
 import { crossOrigin } from './cross-origin.ts';
-import type { HttpParts } from './http-parts.ts';
+import { type HttpParts, noRateLimits } from './http-parts.ts';
 import { observeRequests } from './observe-requests.ts';
 import { refuse } from './refusal.ts';
 import type { RequestState, Route } from './route.ts';
@@ -60,13 +60,15 @@ export const httpApp = (parts: HttpParts): Koa<RequestState> => appOf(routesOf(p
 /** What a process without the API answers: no key opens anything there. */
 export function healthApp(parts: Pick<HttpParts, 'probes' | 'observe'>): Koa<RequestState> {
   const keys: KeyRing = { environmentOf: async () => null, owner: async () => null };
-  return appOf([aliveRoute, readyRoute(parts)], { ...parts, keys });
+  return appOf([aliveRoute, readyRoute(parts)], { ...parts, keys, rateLimits: noRateLimits });
 }
 
-/** `proxy` stays off: no forwarded header is believed. */
-function appOf(routes: readonly Route[], parts: Pick<HttpParts, 'keys' | 'observe'>): Koa<RequestState> {
+type AppParts = Pick<HttpParts, 'keys' | 'rateLimits' | 'observe'>;
+
+/** `proxy` stays off: Koa believes no forwarded header. */
+function appOf(routes: readonly Route[], parts: AppParts): Koa<RequestState> {
   const app = new Koa<RequestState>();
-  const router = routerOf(routes, parts.keys);
+  const router = routerOf(routes, parts);
   const crossOriginPaths = new Set<unknown>(routes.filter((route) => route.crossOrigin).map((route) => route.path));
 
   app.use(observeRequests(parts.observe));
@@ -82,18 +84,18 @@ function appOf(routes: readonly Route[], parts: Pick<HttpParts, 'keys' | 'observ
 }
 
 /** Segments are matched raw and case-sensitively: `%2F` inside an external id is no slash. */
-function routerOf(routes: readonly Route[], keys: KeyRing): Router<RequestState> {
+function routerOf(routes: readonly Route[], parts: AppParts): Router<RequestState> {
   const router = new Router<RequestState>({ sensitive: true, strict: true });
-  for (const route of routes) router.register(route.path, [route.method], serve(route, keys));
+  for (const route of routes) router.register(route.path, [route.method], serve(route, parts));
   return router;
 }
 
 const serve =
-  (route: Route, keys: KeyRing): Middleware<RequestState> =>
+  (route: Route, parts: AppParts): Middleware<RequestState> =>
   async (exchange) => {
     exchange.state.route = route;
     if (route.credential !== 'none') {
-      exchange.state.caller = await authenticate(keys, exchange.get('Authorization'), route.credential);
+      exchange.state.caller = await admitCaller(exchange, parts, route.credential);
     }
     await route.answer(exchange);
   };

@@ -1,6 +1,6 @@
 /** What the API is made of; named arguments, put together in `main`. */
 import type { Observe } from '../observe/facts.ts';
-import type { SnapshotStore } from '../sessions/ports.ts';
+import type { RateMeter, SnapshotStore } from '../sessions/ports.ts';
 import type { Streams } from '../streams/streams.ts';
 import type { Waitpoints } from '../streams/waitpoints.ts';
 import type { KeyRing } from '../tokens/key-ring.ts';
@@ -13,6 +13,7 @@ export interface HttpParts {
   readonly waitpoints: Waitpoints;
   readonly keys: KeyRing;
   readonly snapshots: SnapshotParts;
+  readonly rateLimits: RateLimits;
   /** Each resolves while its part answers; asked by `/readyz`. */
   readonly probes: Readonly<Record<string, () => Promise<unknown>>>;
   readonly observe: Observe;
@@ -24,3 +25,15 @@ export interface SnapshotParts {
   /** Where clients reach this server, without a trailing slash; known once it listens. */
   readonly publicUrl: () => string;
 }
+
+/** Null: off. */
+export interface RateLimits {
+  /** Requests per credential. */
+  readonly callers: RateMeter | null;
+  /** Unknown credentials per address. */
+  readonly badCredentials: RateMeter | null;
+  /** Proxies in front of this server whose `X-Forwarded-For` is believed. */
+  readonly trustedProxies: number;
+}
+
+export const noRateLimits: RateLimits = { callers: null, badCredentials: null, trustedProxies: 0 };

@@ -1,5 +1,7 @@
 /** Refusals that only HTTP knows, beside those of the domain; and the one way out of a route with either. */
+
 import type { Failure, FieldProblem, Result } from '../domain/failure.ts';
+import type { RateReading } from '../sessions/ports.ts';
 
 export type HttpFailure =
   | Failure
@@ -17,6 +19,7 @@ export type HttpFailure =
   | { readonly code: 'too_many_waitpoint_tags'; readonly count: number }
   /** Told as plain text. */
   | { readonly code: 'invalid_timeout'; readonly message: string }
+  | { readonly code: 'rate_limited' | 'locked_out'; readonly reading: RateReading }
   | { readonly code: 'signature_invalid' }
   | { readonly code: 'body_too_large' }
   | { readonly code: 'body_too_slow' }

@@ -194,6 +194,22 @@ export interface SnapshotStore {
   read(sessionId: SessionId): Promise<Snapshot | null>;
 }
 
+export interface RateReading {
+  /** In one window. */
+  readonly max: number;
+  readonly left: number;
+  /** Milliseconds since 1970 at which a new window begins. */
+  readonly resetAtMs: number;
+  readonly isOver: boolean;
+}
+
+export interface RateMeter {
+  /** Counts one more; `isOver` when it was one too many. */
+  take(key: string): Promise<RateReading>;
+  /** Counts nothing: the reading of a key that has none left, else null. */
+  look(key: string): Promise<RateReading | null>;
+}
+
 /** A change of one session's row: in process at once, between processes by one coalesced notification. */
 export interface Changes {
   /**

@@ -4,7 +4,7 @@
  */
 import { connect, type Socket } from 'node:net';
 import { httpApp } from '../../src/http/app.ts';
-import type { HttpParts, SnapshotParts } from '../../src/http/http-parts.ts';
+import { type HttpParts, noRateLimits, type SnapshotParts } from '../../src/http/http-parts.ts';
 import { listen } from '../../src/http/listen.ts';
 import type { Fact } from '../../src/observe/facts.ts';
 import type { Streams } from '../../src/streams/streams.ts';
@@ -73,6 +73,7 @@ export async function startEdge(parts: Partial<HttpParts> = {}): Promise<Edge> {
     waitpoints: refusingWaitpoints,
     keys: ringOf(secretKey),
     snapshots: refusingSnapshots,
+    rateLimits: noRateLimits,
     probes: {},
     observe: (fact) => void facts.push(fact),
     ...parts,

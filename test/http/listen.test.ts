@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { runIdOf, sessionIdOf } from '../../src/domain/ids.ts';
 import type { Session } from '../../src/domain/session.ts';
 import { httpApp } from '../../src/http/app.ts';
+import { noRateLimits } from '../../src/http/http-parts.ts';
 import { listen } from '../../src/http/listen.ts';
 import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
 import {
@@ -48,6 +49,7 @@ describe('the socket', () => {
       waitpoints: refusingWaitpoints,
       keys: ringOf(secretKey),
       snapshots: refusingSnapshots,
+      rateLimits: noRateLimits,
       probes: {},
       observe: () => undefined,
     });
