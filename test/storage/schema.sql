@@ -54,6 +54,13 @@ CREATE TABLE outs (
   CONSTRAINT outs_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
 ) WITH (fillfactor=50);
 
+CREATE TABLE rate_limits (
+  key character varying(255) NOT NULL,
+  points integer NOT NULL DEFAULT 0,
+  expire bigint,
+  CONSTRAINT rate_limits_pkey PRIMARY KEY (key)
+);
+
 CREATE TABLE records (
   session_id text NOT NULL,
   stream text NOT NULL,
