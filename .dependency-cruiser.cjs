@@ -29,6 +29,7 @@ const layers = [
       npm('@koa/router'),
       npm('@types/koa[a-z_]*'),
       npm('zod'),
+      npm('swagger-ui-dist'),
     ],
     node: true,
   }),

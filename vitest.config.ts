@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** Folders whose tests need no engine; every other test file runs with Temporal and PostgreSQL at hand. */
-const withoutEngine = ['test/*.test.ts', 'test/{domain,observe,tidy,tokens,types}/**/*.test.ts'];
+const withoutEngine = ['test/*.test.ts', 'test/{domain,observe,openapi,tidy,tokens,types}/**/*.test.ts'];
 const neverTests = ['**/node_modules/**', 'dist/**', 'dist-*/**', 'test/tidy/violations/**'];
 
 export default defineConfig({

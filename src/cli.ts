@@ -1,8 +1,9 @@
 #!/usr/bin/env node
-/** The command `perdure`. */
 import { Command } from 'commander';
 import { type Config, readConfig } from './config.ts';
 import { startDemo } from './demo.ts';
+/** The command `perdure`. */
+import { productVersion } from './domain/version.ts';
 import { startServer } from './main.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { openRows } from './open-rows.ts';
@@ -21,7 +22,9 @@ const stopDeadlineMs = 60_000;
 /** npm passes on to us what a supervisor has sent to its whole group already, a millisecond later. */
 const echoMs = 500;
 
-const program = new Command('perdure').description('Durable sessions on Temporal and PostgreSQL.').version('0.1.0');
+const program = new Command('perdure')
+  .description('Durable sessions on Temporal and PostgreSQL.')
+  .version(productVersion);
 
 program
   .command('start')

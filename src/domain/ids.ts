@@ -46,8 +46,10 @@ export function parseSessionId(text: string): SessionId | null {
   return /^session_[a-z0-9]{25}$/.test(text) ? (text as SessionId) : null;
 }
 
+export const runIdPattern = /^run_[a-z0-9]{1,64}$/;
+
 export function parseRunId(text: string): RunId | null {
-  return /^run_[a-z0-9]{1,64}$/.test(text) ? (text as RunId) : null;
+  return runIdPattern.test(text) ? (text as RunId) : null;
 }
 
 export function parseWaitpointId(text: string): WaitpointId | null {

@@ -7,7 +7,7 @@ import { overRateHeaders } from './rate-headers.ts';
 import { type HttpFailure, Refusal } from './refusal.ts';
 import type { Exchange, RequestState } from './route.ts';
 
-interface Answer {
+export interface Answer {
   readonly status: number;
   /** Empty text where the protocol wants no body. */
   readonly body: { readonly error: string; readonly [key: string]: unknown } | string;
@@ -169,6 +169,9 @@ const answers: Answers = {
   body_malformed: ({ message }) => ({ status: 400, body: { error: message } }),
 };
 
+/** What a 500 says, where the protocol has no text of its own for it. */
+export const faultBody = { error: 'Something went wrong' } as const;
+
 /** Everything that a route throws ends here; nothing of a fault leaves but that there was one. */
 export function answerFailures(observe: Observe): Middleware<RequestState> {
   return async (exchange, next) => {
@@ -185,9 +188,14 @@ function answerTo({ state }: Exchange, { thrown, observe }: { thrown: unknown; o
   const where = { requestId: state.requestId, route: state.route?.path ?? null, error: thrown };
   if (failure === null) {
     observe({ kind: 'request_failed', ...where });
-    return { status: 500, body: state.route?.faultBody ?? { error: 'Something went wrong' } };
+    return { status: 500, body: state.route?.faultBody ?? faultBody };
   }
   if (failure.code === 'unavailable') observe({ kind: 'part_unavailable', ...where });
+  return answerOf(failure);
+}
+
+/** A failure as every route answers it. */
+export function answerOf(failure: HttpFailure): Answer {
   // The table is keyed by the code, so its entry takes just this failure.
   return (answers[failure.code] as (failure: HttpFailure) => Answer)(failure);
 }

@@ -9,13 +9,14 @@ import { type HttpParts, noRateLimits } from './http-parts.ts';
 import { observeRequests } from './observe-requests.ts';
 import { refuse } from './refusal.ts';
 import type { RequestState, Route } from './route.ts';
+import { documentRoutes } from './routes/api-document.ts';
 import { appendRecordRoutes } from './routes/append-record.ts';
 import { cancelRunRoute } from './routes/cancel-run.ts';
 import { claimRunRoute } from './routes/claim-run.ts';
 import { closeSessionRoute } from './routes/close-session.ts';
 import { createSessionRoute } from './routes/create-session.ts';
 import { endAndContinueRoute } from './routes/end-and-continue.ts';
-import { followStreamRoutes } from './routes/follow-stream.ts';
+import { followStreamRoutes, measureStreamRoutes } from './routes/follow-stream.ts';
 import { aliveRoute, readyRoute } from './routes/health.ts';
 import { holdWaitpointRoute } from './routes/hold-waitpoint.ts';
 import { listSessionsRoute } from './routes/list-sessions.ts';
@@ -31,7 +32,13 @@ import { updateSessionRoute } from './routes/update-session.ts';
 import { waitOnStreamRoute } from './routes/wait-on-stream.ts';
 import { finishUnread } from './unread-body.ts';
 
-const routesOf = (parts: HttpParts): readonly Route[] => [
+/** In this order: of routes that match, the first answers. */
+export function routesOf(parts: HttpParts): readonly Route[] {
+  const routes = apiRoutes(parts);
+  return [...routes, ...documentRoutes(routes)];
+}
+
+const apiRoutes = (parts: HttpParts): readonly Route[] => [
   createSessionRoute(parts),
   listSessionsRoute(parts),
   retrieveSessionRoute(parts),
@@ -43,6 +50,7 @@ const routesOf = (parts: HttpParts): readonly Route[] => [
   transcriptRoute(parts),
   ...appendRecordRoutes(parts),
   ...readRecordsRoutes(parts),
+  ...measureStreamRoutes(parts),
   ...followStreamRoutes(parts),
   retrieveRunRoute(parts),
   cancelRunRoute(parts),

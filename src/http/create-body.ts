@@ -1,10 +1,10 @@
 /** The body of a create, parsed once: every limit of every field (seed page; protocol section 3.2). */
 import { z } from 'zod';
 import type { CreateRequest } from '../domain/create-session.ts';
-import { fail, type Result, succeed } from '../domain/failure.ts';
 import {
   concurrencyKeyLengthMax,
   concurrencyNamesMax,
+  createBodyBytesMax,
   deploymentIdLengthMax,
   idleTimeoutInSecondsMax,
   lockToVersionLengthMax,
@@ -19,8 +19,8 @@ import {
   typeLengthMax,
 } from '../domain/limits.ts';
 import { taskQueueCandidates } from '../domain/task-queue.ts';
-import { type JsonValue, machines, parseDurationSeconds, type TriggerConfig } from '../domain/trigger-config.ts';
-import { fieldProblems, problemText } from './problems.ts';
+import { machines, parseDurationSeconds, type TriggerConfig } from '../domain/trigger-config.ts';
+import type { JsonBody } from './operation.ts';
 import { externalId, jsonObject, name, tagList, text, withoutUndefined } from './session-fields.ts';
 
 /** The seed sets no least length: empty says what absence says. */
@@ -34,14 +34,19 @@ const count = (max: number) => z.int().min(1).max(max).optional();
 const dateMin = new Date('1970-01-01T00:00:00.000Z');
 const dateMax = new Date('9999-12-31T23:59:59.999Z');
 
-/** A date-time with its offset, or milliseconds since 1970. */
+/** A date-time with its offset; as the reference does, milliseconds since 1970 are taken for one. */
 const moment = z
-  .union(
-    [z.iso.datetime({ offset: true }), z.number()],
-    'Invalid input: expected an ISO 8601 date-time with its offset',
+  .preprocess(
+    (value) => (typeof value === 'number' ? isoText(value) : value),
+    z.iso.datetime({ offset: true, error: 'Invalid input: expected an ISO 8601 date-time with its offset' }),
   )
   .transform((value) => new Date(value))
   .pipe(z.date().min(dateMin).max(dateMax));
+
+function isoText(atMs: number): string | null {
+  const date = new Date(atMs);
+  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+}
 
 const concurrencyName = z
   .string()
@@ -69,38 +74,77 @@ const ttl = z
     return seconds !== null && seconds <= maxDurationInSecondsMax;
   }, 'Invalid duration: expected whole seconds or a duration such as 1h30m');
 
-const triggerConfig = z.object({
-  basePayload: jsonObject,
-  machine: z.enum(machines).optional(),
-  queue: optionalText(queueLengthMax),
-  tags: tagList(runTagsMax).optional(),
-  maxAttempts: count(maxAttemptsMax),
-  maxDuration: count(maxDurationInSecondsMax),
-  lockToVersion: optionalText(lockToVersionLengthMax),
-  region: optionalText(regionLengthMax),
-  idleTimeoutInSeconds: count(idleTimeoutInSecondsMax),
-  concurrency: z.array(concurrencyName).max(concurrencyNamesMax).optional(),
-  concurrencyKey: concurrencyKey.optional(),
-  externalDeploymentId: externalDeploymentId.optional(),
-  ttl: ttl.optional(),
-});
-
-const createBody = z
+export const triggerConfig = z
   .object({
-    type: name(typeLengthMax),
-    taskIdentifier: name(taskIdentifierLengthMax).refine(
-      (value) => !value.startsWith('__temporal_'),
-      'taskIdentifier cannot start with __temporal_: Temporal keeps that prefix to itself, so no worker could serve it',
-    ),
+    basePayload: jsonObject.meta({
+      description:
+        'Base payload passed to every run this session triggers. For `chat.agent` this carries `{ chatId, ...clientData }`.',
+    }),
+    machine: z
+      .enum(machines)
+      .optional()
+      .meta({ description: 'Machine preset for each run.', examples: ['small-1x'] }),
+    queue: optionalText(queueLengthMax).meta({ description: 'Queue to schedule runs on.' }),
+    tags: tagList(runTagsMax).optional().meta({ description: 'Tags applied to every run this session triggers.' }),
+    maxAttempts: count(maxAttemptsMax).meta({ description: 'Maximum retry attempts per run.' }),
+    maxDuration: count(maxDurationInSecondsMax).meta({ description: 'Per-run wall-clock cap in seconds.' }),
+    lockToVersion: optionalText(lockToVersionLengthMax).meta({
+      description: 'Pin every run to a specific worker version.',
+      examples: ['20240523.1'],
+    }),
+    region: optionalText(regionLengthMax).meta({ description: 'Region to schedule runs in.' }),
+    idleTimeoutInSeconds: count(idleTimeoutInSecondsMax).meta({
+      description: 'Idle timeout surfaced to `chat.agent` via the wire payload.',
+    }),
+    concurrency: z
+      .array(concurrencyName)
+      .max(concurrencyNamesMax)
+      .optional()
+      .meta({ description: 'Names of concurrency limits. Kept, without effect.' }),
+    concurrencyKey: concurrencyKey
+      .optional()
+      .meta({ description: 'Runs with one key share their place in the queue.' }),
+    externalDeploymentId: externalDeploymentId.optional().meta({
+      description: 'Deployment to run on; null or blank means none. Kept, without effect.',
+    }),
+    ttl: ttl.optional().meta({
+      description: 'A run that no worker took within this time expires: seconds, or a duration such as `1h30m`.',
+    }),
+  })
+  .meta({
+    id: 'SessionTriggerConfig',
+    description:
+      'Trigger options applied to every run a session schedules. `basePayload` is the wire payload merged into each run; the remaining fields map onto the standard trigger options.',
+  });
+
+/** Unknown keys are dropped, save inside `basePayload` and `metadata`. */
+const createFields = z
+  .object({
+    type: name(typeLengthMax).meta({
+      description: 'Free-form discriminator for the session, e.g. `chat.agent`. Not validated against an enum.',
+      examples: ['chat.agent'],
+    }),
+    taskIdentifier: name(taskIdentifierLengthMax)
+      .refine(
+        (value) => !value.startsWith('__temporal_'),
+        'taskIdentifier cannot start with __temporal_: Temporal keeps that prefix to itself, so no worker could serve it',
+      )
+      .meta({ description: 'The task this session triggers runs against.', examples: ['my-chat'] }),
     triggerConfig,
     externalId: externalId.optional(),
-    tags: tagList(sessionTagsMax).optional(),
-    metadata: jsonObject.optional(),
-    expiresAt: moment.optional(),
+    tags: tagList(sessionTagsMax)
+      .optional()
+      .meta({ description: 'Up to 10 tags on the session row, for dashboard filtering.' }),
+    metadata: jsonObject.optional().meta({ description: 'Arbitrary JSON metadata.' }),
+    expiresAt: moment.optional().meta({ description: 'Absolute expiry timestamp for retention.' }),
   })
   .refine((body) => taskQueueBytes(body) <= taskQueueBytesMax, {
     path: ['triggerConfig'],
     message: `taskIdentifier or queue, lockToVersion, machine and region together exceed ${taskQueueBytesMax} bytes`,
+  })
+  .meta({
+    id: 'CreateSessionRequestBody',
+    description: 'Body for `POST /api/v1/sessions`. The whole body must be 32KB or smaller.',
   });
 
 /** Of the longest queue name that a run could go to, in the environment with the longest name. */
@@ -110,13 +154,11 @@ function taskQueueBytes(body: { taskIdentifier: string; triggerConfig: z.infer<t
   return Buffer.byteLength(longest);
 }
 
-/** Unknown keys are dropped, save inside `basePayload` and `metadata`. */
-export function parseCreateBody(value: JsonValue): Result<CreateRequest> {
-  const parsed = createBody.safeParse(value);
-  if (!parsed.success) {
-    const details = fieldProblems(parsed.error);
-    return fail({ code: 'invalid_body', message: problemText(details), details });
-  }
-  const { triggerConfig: config, externalId: id, ...rest } = withoutUndefined(parsed.data);
-  return succeed({ ...rest, externalId: id ?? null, triggerConfig: withoutUndefined(config) satisfies TriggerConfig });
-}
+export const createBody: JsonBody<CreateRequest> = {
+  bytesMax: createBodyBytesMax,
+  refusals: 'detailed',
+  schema: createFields.transform((fields) => {
+    const { triggerConfig: config, externalId: id, ...rest } = withoutUndefined(fields);
+    return { ...rest, externalId: id ?? null, triggerConfig: withoutUndefined(config) satisfies TriggerConfig };
+  }),
+};

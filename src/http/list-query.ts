@@ -1,5 +1,5 @@
 /** The query of the list (protocol section 3.7): comma lists and repeated parameters, each problem with its path. */
-import type { FieldProblem } from '../domain/failure.ts';
+import { z } from 'zod';
 import { filterValuesMax, pageSizeDefault, pageSizeMax } from '../domain/limits.ts';
 import {
   instantMaxMs,
@@ -7,9 +7,9 @@ import {
   parseCursor,
   parsePeriod,
   type SessionFilters,
-  type SessionStatus,
   sessionStatuses,
 } from '../domain/list-page.ts';
+import { fieldProblems } from './problems.ts';
 import { refuse } from './refusal.ts';
 
 export interface ListQuery {
@@ -17,109 +17,117 @@ export interface ListQuery {
   readonly page: PageRequest;
 }
 
+/** Every text that the query gives a parameter, without empty ones; absent where there is none. */
+type Texts = readonly string[];
+
+const word = z.string().refine((value) => !value.includes('\0'), 'must not hold U+0000');
+
+/** A parameter with one value. */
+const one = <Schema extends z.ZodType>(schema: Schema) =>
+  z
+    .preprocess((value, context) => {
+      const texts = value as Texts;
+      if (texts.length === 1) return texts[0];
+      context.addIssue('must be given once');
+      return z.NEVER;
+    }, schema)
+    .optional();
+
+/** A parameter with any of several values: a comma list, or the parameter again. */
+const several = <Schema extends z.ZodType>(schema: Schema) =>
+  z
+    .preprocess(
+      (value) => {
+        const values = (value as Texts).flatMap((text) => text.split(',').map((part) => part.trim()));
+        return [...new Set(values)].filter((part) => part !== '');
+      },
+      z.array(schema).max(filterValuesMax, `must not have more than ${filterValuesMax} values`),
+    )
+    .optional();
+
+const whole = <Schema extends z.ZodType>(schema: Schema) =>
+  z.preprocess((value) => (/^-?\d{1,16}$/.test(String(value)) ? Number(value) : value), schema);
+
+const sizeRule = `must be a whole number from 1 to ${pageSizeMax}`;
+const pageSize = whole(z.int(sizeRule).min(1, sizeRule).max(pageSizeMax, sizeRule));
+
+const instantRule = 'must be whole milliseconds since 1970';
+const instant = whole(z.int(instantRule).min(-instantMaxMs, instantRule).max(instantMaxMs, instantRule));
+
+const cursor = z.string().transform((text, context) => {
+  const parsed = parseCursor(text);
+  if (parsed === null) context.addIssue('Invalid cursor');
+  return parsed ?? z.NEVER;
+});
+
+const period = z.string().transform((text, context) => {
+  const parsed = parsePeriod(text);
+  if (parsed === null) context.addIssue('must be a duration such as 7d, 24h or 1h30m');
+  return parsed ?? z.NEVER;
+});
+
+export const listQuery = z.object({
+  'page[size]': one(pageSize).meta({ description: 'Rows on a page.', default: pageSizeDefault }),
+  'page[after]': one(cursor).meta({ description: '`pagination.next` of a page: the rows older than it.' }),
+  'page[before]': one(cursor).meta({
+    description: '`pagination.previous` of a page: the rows newer than it. Not together with `page[after]`.',
+  }),
+  'filter[type]': several(word).meta({ description: 'Any of these types.' }),
+  'filter[tags]': several(word).meta({ description: 'Any of these tags.' }),
+  'filter[taskIdentifier]': several(word).meta({ description: 'Any of these tasks.' }),
+  'filter[externalId]': one(word).meta({ description: 'Exactly this external id; a comma in it is part of it.' }),
+  'filter[status]': several(z.enum(sessionStatuses, `must be one or more of ${sessionStatuses.join(', ')}`)).meta({
+    description: 'Any of these. A session that was closed is `CLOSED`, also past its expiry.',
+  }),
+  'filter[createdAt][period]': one(period).meta({
+    description: 'Created within this time until now.',
+    examples: ['7d', '24h', '1h30m'],
+  }),
+  'filter[createdAt][from]': one(instant).meta({ description: 'Unix milliseconds, inclusive.' }),
+  'filter[createdAt][to]': one(instant).meta({ description: 'Unix milliseconds, inclusive.' }),
+});
+
 /** @param nowMs a period counts back from it */
 export function parseListQuery(querystring: string, nowMs: number): ListQuery {
-  const reading = readQuery(new URLSearchParams(querystring));
-  const query = { page: readPage(reading), filters: readFilters(reading, nowMs) };
-  if (reading.problems.length > 0) return refuse({ code: 'invalid_query', details: reading.problems });
-  return query;
-}
-
-interface Reading {
-  readonly problems: FieldProblem[];
-  /** The one value of a parameter; null when it is absent or empty. */
-  single(name: string): string | null;
-  /** Every value of a parameter, split at commas, trimmed, without empty and repeated ones. */
-  several(name: string): readonly string[];
-  problem(name: string, message: string): null;
-}
-
-function readQuery(parameters: URLSearchParams): Reading {
-  const problems: FieldProblem[] = [];
-  const problem = (name: string, message: string): null => {
-    problems.push({ code: 'custom', message, path: [name] });
-    return null;
-  };
-  const textsOf = (name: string): readonly string[] => {
-    const texts = parameters.getAll(name).filter((text) => text !== '');
-    if (!texts.some((text) => text.includes('\0'))) return texts;
-    problem(name, 'must not hold U+0000');
-    return [];
-  };
-  return {
-    problems,
-    problem,
-    single(name) {
-      const texts = textsOf(name);
-      return texts.length > 1 ? problem(name, 'must be given once') : (texts[0] ?? null);
-    },
-    several(name) {
-      const values = textsOf(name).flatMap((text) => text.split(',').map((value) => value.trim()));
-      const distinct = [...new Set(values)].filter((value) => value !== '');
-      if (distinct.length <= filterValuesMax) return distinct;
-      problem(name, `must not have more than ${filterValuesMax} values`);
-      return [];
-    },
-  };
-}
-
-function readPage(reading: Reading): PageRequest {
-  const size = readPageSize(reading);
-  const [after, before] = [reading.single('page[after]'), reading.single('page[before]')];
-  if (after !== null && before !== null) {
-    reading.problem('page[before]', 'Cannot pass both page[after] and page[before] on the same request');
+  const parameters = new URLSearchParams(querystring);
+  const texts = Object.keys(listQuery.shape)
+    .map((name) => [name, parameters.getAll(name).filter((text) => text !== '')] as const)
+    .filter(([, values]) => values.length > 0);
+  const given = new Set(texts.map(([name]) => name));
+  const parsed = listQuery.safeParse(Object.fromEntries(texts));
+  const problems = parsed.success ? [] : problemsIn(parsed.error);
+  if (given.has('page[after]') && given.has('page[before]')) {
+    problems.push(problem('page[before]', 'Cannot pass both page[after] and page[before] on the same request'));
   }
-  const name = before === null ? 'page[after]' : 'page[before]';
-  const text = before ?? after;
-  const cursor = text === null ? null : (parseCursor(text) ?? reading.problem(name, 'Invalid cursor'));
-  return { size, cursor, direction: before === null ? 'older' : 'newer' };
+  if (!parsed.success || problems.length > 0) return refuse({ code: 'invalid_query', details: problems });
+  return { page: pageOf(parsed.data), filters: filtersOf(parsed.data, nowMs) };
 }
 
-function readPageSize(reading: Reading): number {
-  const text = reading.single('page[size]');
-  if (text === null) return pageSizeDefault;
-  const size = /^\d{1,3}$/.test(text) ? Number(text) : 0;
-  if (size >= 1 && size <= pageSizeMax) return size;
-  reading.problem('page[size]', `must be a whole number from 1 to ${pageSizeMax}`);
-  return pageSizeDefault;
+const problem = (name: string, message: string) => ({ code: 'custom', message, path: [name] });
+
+/** One of each kind: a list may have the same fault in every value. */
+function problemsIn(error: z.ZodError) {
+  const told = fieldProblems(error).map(({ path, message }) => problem(path[0] ?? '', message));
+  return [...new Map(told.map((found) => [`${found.path[0]} ${found.message}`, found])).values()];
 }
 
-function readFilters(reading: Reading, nowMs: number): SessionFilters {
-  const fromMs = readInstant(reading, 'filter[createdAt][from]');
-  const sinceMs = readPeriodStart(reading, nowMs);
+type ParsedQuery = z.output<typeof listQuery>;
+
+function pageOf(query: ParsedQuery): PageRequest {
+  const { 'page[size]': size = pageSizeDefault, 'page[after]': after, 'page[before]': before } = query;
+  return { size, cursor: before ?? after ?? null, direction: before === undefined ? 'older' : 'newer' };
+}
+
+function filtersOf(query: ParsedQuery, nowMs: number): SessionFilters {
+  const { 'filter[createdAt][period]': periodMs, 'filter[createdAt][from]': fromMs } = query;
+  const starts = [fromMs, periodMs === undefined ? undefined : nowMs - periodMs].filter((start) => start !== undefined);
   return {
-    types: reading.several('filter[type]'),
-    tags: reading.several('filter[tags]'),
-    taskIdentifiers: reading.several('filter[taskIdentifier]'),
-    externalId: reading.single('filter[externalId]'),
-    statuses: readStatuses(reading),
-    createdFromMs: fromMs === null || sinceMs === null ? (fromMs ?? sinceMs) : Math.max(fromMs, sinceMs),
-    createdToMs: readInstant(reading, 'filter[createdAt][to]'),
+    types: query['filter[type]'] ?? [],
+    tags: query['filter[tags]'] ?? [],
+    taskIdentifiers: query['filter[taskIdentifier]'] ?? [],
+    externalId: query['filter[externalId]'] ?? null,
+    statuses: query['filter[status]'] ?? [],
+    createdFromMs: starts.length === 0 ? null : Math.max(...starts),
+    createdToMs: query['filter[createdAt][to]'] ?? null,
   };
-}
-
-function readStatuses(reading: Reading): readonly SessionStatus[] {
-  const name = 'filter[status]';
-  return reading.several(name).flatMap((value) => {
-    const status = sessionStatuses.find((known) => known === value);
-    if (status !== undefined) return [status];
-    reading.problem(name, `must be one or more of ${sessionStatuses.join(', ')}`);
-    return [];
-  });
-}
-
-function readInstant(reading: Reading, name: string): number | null {
-  const text = reading.single(name);
-  if (text === null) return null;
-  const instant = /^-?\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
-  if (Math.abs(instant) <= instantMaxMs) return instant;
-  return reading.problem(name, 'must be whole milliseconds since 1970');
-}
-
-function readPeriodStart(reading: Reading, nowMs: number): number | null {
-  const name = 'filter[createdAt][period]';
-  const text = reading.single(name);
-  if (text === null) return null;
-  const period = parsePeriod(text);
-  return period === null ? reading.problem(name, 'must be a duration such as 7d, 24h or 1h30m') : nowMs - period;
 }

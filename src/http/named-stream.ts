@@ -12,6 +12,10 @@ export const streamPaths = [
   '/realtime/v1/sessions/:session/channels/:channel/:io',
 ] as const;
 
+/** Side channels have the same calls under names of their own. */
+export const streamOperationId = (id: string, path: (typeof streamPaths)[number]): string =>
+  path.includes('/:channel/') ? `${id}_of_named_channel` : id;
+
 interface StreamInPath {
   readonly stream: StreamName;
   readonly direction: Direction;

@@ -2,19 +2,10 @@
 import type { IncomingMessage } from 'node:http';
 import { jsonDepthMax } from '../domain/limits.ts';
 import type { JsonValue } from '../domain/trigger-config.ts';
+import type { BodyRules } from './operation.ts';
 import { type HttpFailure, refuse } from './refusal.ts';
 import type { Exchange } from './route.ts';
 import { bodyReadDeadlineMs } from './server-limits.ts';
-
-export interface BodyRules {
-  readonly bytesMax: number;
-  /** Create and PATCH answer 422 with `details` for every fault of a body, the others 400 and 413 (protocol section 1.3). */
-  readonly refusals: 'detailed' | 'plain';
-  /** What a body of no bytes stands for; without it, it is refused. */
-  readonly whenEmpty?: JsonValue;
-  /** Said of every body that is no JSON, in place of what is wrong with it; plain refusals only. */
-  readonly malformed?: string;
-}
 
 /** The parsed body; refuses in the words of the route's family. */
 export async function readJson(exchange: Exchange, rules: BodyRules): Promise<JsonValue> {

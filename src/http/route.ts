@@ -3,6 +3,7 @@ import type { ParameterizedContext } from 'koa';
 import type { ClaimedAttempt } from '../domain/attempt.ts';
 import type { Environment } from '../domain/ids.ts';
 import type { Grant } from '../domain/scope.ts';
+import type { Operation } from './operation.ts';
 import { refuse } from './refusal.ts';
 
 export interface Caller {
@@ -25,7 +26,7 @@ export interface RequestState {
 export type Exchange = ParameterizedContext<RequestState>;
 
 export interface Route {
-  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH';
   /** Pattern: a segment `:name` matches one raw segment, still percent-encoded. */
   readonly path: string;
   /** Whether browsers of any origin may call it (protocol section 1.4). */
@@ -33,6 +34,8 @@ export interface Route {
   readonly credential: 'none' | 'secret' | 'secret or public';
   /** What a 500 says, where the protocol has a text of its own. */
   readonly faultBody?: { readonly ok?: false; readonly error: string };
+  /** Its entry in the API document. */
+  readonly operation: Operation;
   readonly answer: (exchange: Exchange) => Promise<void>;
 }
 

@@ -2,8 +2,9 @@
 import { isFinal, type RunStatus } from '../domain/run.ts';
 import type { Run } from '../sessions/ports.ts';
 import type { RunView } from '../sessions/retrieve-run.ts';
+import type { runObject, Wire } from './wire-schemas.ts';
 
-export function runJson({ run, status, attemptCount }: RunView, nowMs: number) {
+export function runJson({ run, status, attemptCount }: RunView, nowMs: number): Wire<typeof runObject> {
   return {
     id: run.id,
     status,

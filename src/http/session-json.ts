@@ -7,8 +7,9 @@ import type { Session } from '../domain/session.ts';
 import type { CreatedSession } from '../sessions/create-session.ts';
 import { type KeyRing, newestRootKey } from '../tokens/key-ring.ts';
 import { signPublicToken } from '../tokens/sign.ts';
+import type { createdSession, sessionObject, sessionPage, Wire } from './wire-schemas.ts';
 
-export function sessionJson(session: Session) {
+export function sessionJson(session: Session): Wire<typeof sessionObject> {
   return {
     ...listedSessionJson(session),
     triggerConfig: session.triggerConfig,
@@ -17,7 +18,7 @@ export function sessionJson(session: Session) {
 }
 
 /** A row of the list has no config and no run. */
-function listedSessionJson(session: ListedSession) {
+function listedSessionJson(session: ListedSession): Wire<typeof sessionObject> {
   return {
     id: session.id,
     externalId: session.externalId,
@@ -34,7 +35,7 @@ function listedSessionJson(session: ListedSession) {
 }
 
 /** Absent keys, never null, where a page is the last: clients go on until `next` is missing. */
-export function sessionPageJson({ sessions, next, previous }: SessionPage) {
+export function sessionPageJson({ sessions, next, previous }: SessionPage): Wire<typeof sessionPage> {
   return {
     data: sessions.map(listedSessionJson),
     pagination: {
@@ -45,7 +46,7 @@ export function sessionPageJson({ sessions, next, previous }: SessionPage) {
 }
 
 /** What a create answers. The run that it ensured is shown as the current one, also when it was over in a moment. */
-export function createdSessionJson(created: CreatedSession, publicAccessToken: string) {
+export function createdSessionJson(created: CreatedSession, publicAccessToken: string): Wire<typeof createdSession> {
   return {
     ...sessionJson(created.session),
     currentRunId: created.runId,

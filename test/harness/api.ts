@@ -1,5 +1,6 @@
-/** The HTTP API as a plain client sees it: status, headers, parsed body. */
+/** The HTTP API as a plain client sees it: status, headers, parsed body; each answer is one that the API document knows. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { expectDocumented } from './api-document.ts';
 
 export interface Answer {
   readonly status: number;
@@ -50,6 +51,7 @@ export function apiOf(url: string, defaultKey: string): Api {
       },
       ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
     });
+    await expectDocumented(method, path, response);
     const text = await response.text();
     return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
   }

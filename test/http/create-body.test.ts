@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { CreateRequest } from '../../src/domain/create-session.ts';
 import type { JsonValue } from '../../src/domain/trigger-config.ts';
-import { parseCreateBody } from '../../src/http/create-body.ts';
+import { createBody } from '../../src/http/create-body.ts';
+import { parseBody } from '../../src/http/json-body.ts';
 import { parseJson } from '../../src/http/read-json.ts';
 
 type Fields = { [key: string]: unknown };
@@ -12,14 +13,14 @@ const withConfig = (fields: Fields) => withFields({ triggerConfig: { basePayload
 const without = (field: keyof typeof minimal) => withFields({ [field]: undefined });
 
 function accepted(body: JsonValue): CreateRequest {
-  const result = parseCreateBody(body);
+  const result = parseBody(createBody, body);
   if (!result.ok) throw new Error(JSON.stringify(result.failure));
   return result.value;
 }
 
 /** The paths that a refused body is refused for. */
 function refusedPaths(body: JsonValue): string[] {
-  const result = parseCreateBody(body);
+  const result = parseBody(createBody, body);
   if (result.ok) throw new Error('the body was accepted');
   if (result.failure.code !== 'invalid_body') throw new Error(result.failure.code);
   const { message, details } = result.failure;
@@ -132,7 +133,7 @@ describe('every limit of every field of a create', () => {
   });
 
   test('the reserved prefix is refused in the words of the SDK', () => {
-    const result = parseCreateBody(withFields({ externalId: ' session_abc ' }));
+    const result = parseBody(createBody, withFields({ externalId: ' session_abc ' }));
     expect(result).toMatchObject({
       ok: false,
       failure: {

@@ -11,6 +11,7 @@ import type { Streams } from '../../src/streams/streams.ts';
 import type { Waitpoints } from '../../src/streams/waitpoints.ts';
 import { importRootKey, signPublicToken } from '../../src/tokens/sign.ts';
 import { snapshotUrls } from '../../src/tokens/snapshot-url.ts';
+import { expectDocumented } from '../harness/api-document.ts';
 import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
 
 export const secretKey = 'tr_dev_0123456789abcdef';
@@ -84,10 +85,12 @@ export async function startEdge(parts: Partial<HttpParts> = {}): Promise<Edge> {
     url,
     port: listener.port,
     facts,
-    fetch(path, { key = secretKey, ...init } = {}) {
+    async fetch(path, { key = secretKey, ...init } = {}) {
       const headers = new Headers(init.headers);
       if (key !== null && !headers.has('authorization')) headers.set('authorization', `Bearer ${key}`);
-      return fetch(`${url}${path}`, { ...init, headers });
+      const response = await fetch(`${url}${path}`, { ...init, headers });
+      await expectDocumented(init.method ?? 'GET', path, response);
+      return response;
     },
     close: () => listener.close(0),
     closeGently: (graceMs) => listener.close(graceMs),

@@ -3,13 +3,34 @@ import { parseRunId } from '../../domain/ids.ts';
 import { smallBodyBytesMax } from '../../domain/limits.ts';
 import { attemptKeyTtlSeconds, signAttemptKey } from '../../tokens/attempt-key.ts';
 import type { HttpParts } from '../http-parts.ts';
-import { validOrRefuse } from '../problems.ts';
-import { readJson } from '../read-json.ts';
+import { readBody } from '../json-body.ts';
+import type { JsonBody } from '../operation.ts';
 import { orRefuse, refuse } from '../refusal.ts';
 import { callerOf, pathPart, type Route } from '../route.ts';
+import type { Wire } from '../wire-schemas.ts';
 
 /** PostgreSQL counts attempts in 32 bits. */
-const claimBody = z.object({ attempt: z.int().min(1).max(2_147_483_647) });
+const claimBody: JsonBody<{ readonly attempt: number }> = {
+  schema: z.object({ attempt: z.int().min(1).max(2_147_483_647) }).meta({ id: 'ClaimRunRequestBody' }),
+  bytesMax: smallBodyBytesMax,
+  refusals: 'plain',
+};
+
+const claim = z
+  .object({
+    sessionId: z.string(),
+    runNumber: z.int().min(1),
+    attempt: z.int().min(1),
+    cursor: z.int().min(0).meta({ description: 'Next `seq` of `in` that no run has consumed.' }),
+    deadlineAt: z.iso
+      .datetime()
+      .nullable()
+      .meta({ description: 'End of `maxDuration`, counted from the first claim.' }),
+    attemptKey: z
+      .string()
+      .meta({ description: 'Key of this attempt alone: what it writes is refused once another has claimed.' }),
+  })
+  .meta({ id: 'ClaimRunResponseBody' });
 
 /** Ours, not the protocol's: the first call of each attempt (lifecycle section 5). */
 export const claimRunRoute = ({ useCases, keys }: HttpParts): Route => ({
@@ -17,21 +38,33 @@ export const claimRunRoute = ({ useCases, keys }: HttpParts): Route => ({
   path: '/api/v1/runs/:run/claim',
   crossOrigin: false,
   credential: 'secret',
+  operation: {
+    id: 'claim_run',
+    tag: 'runs',
+    summary: 'Claim a run for one attempt',
+    description: 'The first call of each attempt of a task: from then on this attempt alone writes for the session.',
+    body: claimBody,
+    answers: { 200: { description: 'Granted.', schema: claim } },
+    refusals: ['run_not_found', 'claim_refused'],
+  },
   async answer(exchange) {
     const { environment } = callerOf(exchange);
     const runId = parseRunId(pathPart(exchange, 'run'));
-    const body = await readJson(exchange, { bytesMax: smallBodyBytesMax, refusals: 'plain' });
-    const { attempt } = validOrRefuse(claimBody, body);
+    const { attempt } = await readBody(exchange, claimBody);
     if (runId === null) return refuse({ code: 'run_not_found' });
     exchange.state.runId = runId;
-    const claim = orRefuse(await useCases.claimRun({ environmentId: environment.id, runId, attempt }));
-    exchange.state.sessionId = claim.sessionId;
-    const { sessionId, runNumber, deadlineAt } = claim;
+    const granted = orRefuse(await useCases.claimRun({ environmentId: environment.id, runId, attempt }));
+    exchange.state.sessionId = granted.sessionId;
+    const { sessionId, runNumber, deadlineAt } = granted;
     const attemptKey = await signAttemptKey(keys, {
       environment,
       attempt: { sessionId, runId, runNumber, attempt },
       ttlSeconds: attemptKeyTtlSeconds(deadlineAt, Date.now()),
     });
-    exchange.body = { ...claim, deadlineAt: deadlineAt?.toISOString() ?? null, attemptKey };
+    exchange.body = {
+      ...granted,
+      deadlineAt: deadlineAt?.toISOString() ?? null,
+      attemptKey,
+    } satisfies Wire<typeof claim>;
   },
 });

@@ -1,25 +1,56 @@
 import type { CreateRequest } from '../../domain/create-session.ts';
-import { createBodyBytesMax } from '../../domain/limits.ts';
 import { mayCreate, permits } from '../../domain/scope.ts';
 import { sessionKey } from '../../domain/session.ts';
-import { parseCreateBody } from '../create-body.ts';
+import { createBody } from '../create-body.ts';
 import type { HttpParts } from '../http-parts.ts';
-import { readJson } from '../read-json.ts';
+import { readBody } from '../json-body.ts';
 import { orRefuse, refuse } from '../refusal.ts';
-import { requestKeyHeader, requestKeyOf } from '../request-key.ts';
+import { requestKeyHeader, requestKeyHeaders, requestKeyOf } from '../request-key.ts';
 import { type Caller, callerOf, type Route } from '../route.ts';
 import { createdSessionJson, signSessionToken } from '../session-json.ts';
 import type { UseCases } from '../use-cases.ts';
+import { createdSession } from '../wire-schemas.ts';
+
+const createText = `Create a Session and trigger its first run in one atomic call. A Session is the durable identity for a bi-directional stream of records (the \`.in\` and \`.out\` channels) that survives across the runs processing it.
+
+Idempotent on \`externalId\` within an environment. Calling create again with an \`externalId\` that already maps to an open session returns the existing session with \`isCached: true\` and \`201\` becomes \`200\`. Reusing an \`externalId\` whose session is already closed or expired returns \`409\`.
+
+Authorize with a secret key, or a public token carrying \`write:sessions\` for the session you are creating.`;
 
 export const createSessionRoute = ({ useCases, keys }: HttpParts): Route => ({
   method: 'POST',
   path: '/api/v1/sessions',
   crossOrigin: true,
   credential: 'secret or public',
+  operation: {
+    id: 'create_session_v1',
+    tag: 'sessions',
+    summary: 'Create a session',
+    description: createText,
+    headers: requestKeyHeaders,
+    body: createBody,
+    answers: {
+      200: {
+        description:
+          'An open session already existed for this `externalId`. The existing session is returned with `isCached: true`.',
+        schema: createdSession,
+      },
+      201: { description: 'Session created and its first run triggered.', schema: createdSession },
+      401: { description: 'Unauthorized' },
+      409: {
+        description:
+          'An `externalId` was reused, but its session is already closed or expired. Closed and expired sessions cannot be reopened.',
+      },
+      422: {
+        description:
+          'Validation failed — for example the request body exceeds 32KB, or `externalId` starts with the reserved `session_` prefix.',
+      },
+    },
+    refusals: ['session_closed', 'session_expired'],
+  },
   async answer(exchange) {
     const caller = callerOf(exchange);
-    const body = await readJson(exchange, { bytesMax: createBodyBytesMax, refusals: 'detailed' });
-    const request = orRefuse(parseCreateBody(body));
+    const request = await readBody(exchange, createBody);
     if (!(await mayCreateThis(useCases, caller, request))) refuse({ code: 'scope_missing' });
 
     const requestKey = requestKeyOf(exchange.get(requestKeyHeader));

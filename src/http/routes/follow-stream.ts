@@ -1,23 +1,94 @@
+import { z } from 'zod';
 import { tailTimeoutDefaultSeconds, tailTimeoutMaxSeconds } from '../../domain/limits.ts';
 import { seqAfter } from '../../domain/stream.ts';
 import type { NamedStream, Streams } from '../../streams/streams.ts';
 import { openEventStream } from '../event-stream.ts';
 import type { HttpParts } from '../http-parts.ts';
-import { streamPaths, streamToRead } from '../named-stream.ts';
+import { streamOperationId, streamPaths, streamToRead } from '../named-stream.ts';
 import { orRefuse, refuse } from '../refusal.ts';
 import type { Exchange, Route } from '../route.ts';
 
-/** The router answers HEAD where it answers GET. */
+const streamVersion = z.literal('v2').meta({ description: 'The format of the events and records.' });
+
+/** Before the route below: the router answers HEAD where it answers GET. */
+export const measureStreamRoutes = ({ streams }: Pick<HttpParts, 'streams'>): readonly Route[] =>
+  streamPaths.map((path) => ({
+    method: 'HEAD',
+    path,
+    crossOrigin: true,
+    credential: 'secret or public',
+    operation: {
+      id: streamOperationId('measure_channel', path),
+      tag: 'channels',
+      summary: 'How far a channel reaches',
+      answers: {
+        200: {
+          description: 'Its last record.',
+          headers: z.object({
+            'X-Last-Chunk-Index': z
+              .int()
+              .min(-1)
+              .meta({ description: '`seq` of the last record; -1 where there is none.' }),
+            'X-Stream-Version': streamVersion,
+          }),
+        },
+      },
+      refusals: ['not_found'],
+    },
+    async answer(exchange) {
+      const { next } = await streams.read(await streamToRead(exchange, streams), endOfStream);
+      exchange.status = 200;
+      exchange.set({ 'X-Last-Chunk-Index': String(next - 1), 'X-Stream-Version': 'v2' });
+    },
+  }));
+
+const followHeaders = z.object({
+  'Last-Event-ID': z.string().optional().meta({
+    description:
+      '`seq_num` of the last record that the client has; the next one follows. Absent: from the first that is kept.',
+  }),
+  'Timeout-Seconds': z.int().min(1).max(tailTimeoutMaxSeconds).optional().meta({
+    description: 'Time without a record after which the answer ends.',
+    default: tailTimeoutDefaultSeconds,
+  }),
+  'X-Trigger-Stream-Start': z.literal('latest').optional().meta({
+    description: 'Without `Last-Event-ID`: only what comes from now on.',
+  }),
+  'X-Peek-Settled': z.literal('1').optional().meta({
+    description: 'On `out`: when the last turn is complete, answer what there is and end at once.',
+  }),
+});
+
+const eventsText = `Server-sent events: \`batch\` with records \`{ records: [{ seq_num, timestamp, body, headers? }], tail }\`, \`ping\` every few seconds of silence, and \`data: [DONE]\` before an orderly end. The id of an event is the \`seq_num\` of its last record.`;
+
 export const followStreamRoutes = ({ streams }: Pick<HttpParts, 'streams'>): readonly Route[] =>
   streamPaths.map((path) => ({
     method: 'GET',
     path,
     crossOrigin: true,
     credential: 'secret or public',
+    operation: {
+      id: streamOperationId('follow_channel', path),
+      tag: 'channels',
+      summary: 'Follow a channel',
+      description: eventsText,
+      headers: followHeaders,
+      answers: {
+        200: {
+          description: 'Records as they come.',
+          type: 'text/event-stream',
+          schema: z.string(),
+          headers: z.object({
+            'X-Stream-Version': streamVersion,
+            'X-Session-Settled': z.literal('true').optional().meta({ description: 'The last turn is complete.' }),
+          }),
+        },
+      },
+      refusals: ['invalid_timeout', 'readers_crowded', 'not_found'],
+    },
     async answer(exchange) {
       const timeoutMs = timeoutOf(exchange) * 1_000;
       const stream = await streamToRead(exchange, streams);
-      if (exchange.method === 'HEAD') return answerHead(exchange, await streams.read(stream, endOfStream));
       const { from, until } = await rangeOf(exchange, streams, stream);
       await follow(exchange, streams, { stream, order: { from, until, timeoutMs } });
     },
@@ -25,11 +96,6 @@ export const followStreamRoutes = ({ streams }: Pick<HttpParts, 'streams'>): rea
 
 /** A page from here on holds no record, but tells the stream's end. */
 const endOfStream = Number.MAX_SAFE_INTEGER;
-
-function answerHead(exchange: Exchange, { next }: { readonly next: number }): void {
-  exchange.status = 200;
-  exchange.set({ 'X-Last-Chunk-Index': String(next - 1), 'X-Stream-Version': 'v2' });
-}
 
 function timeoutOf(exchange: Exchange): number {
   const header = exchange.get('Timeout-Seconds');

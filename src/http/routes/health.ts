@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { HttpParts } from '../http-parts.ts';
 import type { Route } from '../route.ts';
 import { probeDeadlineMs } from '../server-limits.ts';
@@ -8,10 +9,21 @@ export const aliveRoute: Route = {
   path: '/healthz',
   crossOrigin: false,
   credential: 'none',
+  operation: {
+    id: 'is_alive',
+    tag: 'server',
+    summary: 'Whether the process lives',
+    answers: { 200: { description: 'It does.', schema: z.object({ status: z.literal('ok') }) } },
+  },
   async answer(exchange) {
     exchange.body = { status: 'ok' };
   },
 };
+
+const readiness = z.object({
+  status: z.enum(['ready', 'unavailable']),
+  parts: z.record(z.string(), z.enum(['up', 'down'])),
+});
 
 /** Whether requests can be served now; names each part and whether it is down. */
 export const readyRoute = ({ probes }: Pick<HttpParts, 'probes'>): Route => ({
@@ -19,6 +31,15 @@ export const readyRoute = ({ probes }: Pick<HttpParts, 'probes'>): Route => ({
   path: '/readyz',
   crossOrigin: false,
   credential: 'none',
+  operation: {
+    id: 'is_ready',
+    tag: 'server',
+    summary: 'Whether requests can be served now',
+    answers: {
+      200: { description: 'Every part answers.', schema: readiness },
+      503: { description: 'A part does not answer.', schema: readiness },
+    },
+  },
   async answer(exchange) {
     const parts = await Promise.all(
       Object.entries(probes).map(

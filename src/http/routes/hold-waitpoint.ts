@@ -1,8 +1,20 @@
+import { z } from 'zod';
 import { parseRunId, parseWaitpointId } from '../../domain/ids.ts';
 import type { WaitpointState } from '../../domain/waitpoint.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { orRefuse } from '../refusal.ts';
 import { callerOf, pathPart, type Route } from '../route.ts';
+import type { Wire } from '../wire-schemas.ts';
+
+const heldWaitpoint = z
+  .object({
+    success: z.literal(true),
+    status: z.enum(['WAITING', 'COMPLETED', 'TIMED_OUT']).meta({ description: '`WAITING`: ask again.' }),
+    output: z.string().optional().meta({ description: 'Text of the record, or JSON of an error.' }),
+    outputType: z.literal('application/json').optional(),
+    outputIsError: z.boolean().optional(),
+  })
+  .meta({ id: 'HoldWaitpointResponseBody' });
 
 /**
  * Blocks a run on a waitpoint (protocol section 8.2). The official client wants `success` and reads nothing else: after it,
@@ -13,6 +25,14 @@ export const holdWaitpointRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>
   path: '/engine/v1/runs/:run/waitpoints/tokens/:waitpoint/wait',
   crossOrigin: false,
   credential: 'secret',
+  operation: {
+    id: 'hold_waitpoint',
+    tag: 'runs',
+    summary: 'Wait until a waitpoint completes',
+    description: 'Answers with the outcome, or after half a minute without one that it is still waited for.',
+    answers: { 200: { description: 'The waitpoint as it is now.', schema: heldWaitpoint } },
+    refusals: ['run_not_found', 'waitpoint_not_found', 'waiters_crowded'],
+  },
   async answer(exchange) {
     const { environment } = callerOf(exchange);
     const runId = parseRunId(pathPart(exchange, 'run'));
@@ -25,14 +45,7 @@ export const holdWaitpointRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>
   },
 });
 
-interface OutcomeJson {
-  readonly status: 'WAITING' | 'COMPLETED' | 'TIMED_OUT';
-  readonly output?: string;
-  readonly outputType?: 'application/json';
-  readonly outputIsError?: boolean;
-}
-
-function outcomeJson(state: WaitpointState): OutcomeJson {
+function outcomeJson(state: WaitpointState): Omit<Wire<typeof heldWaitpoint>, 'success'> {
   switch (state.kind) {
     case 'pending':
       return { status: 'WAITING' };

@@ -11,20 +11,27 @@ import { expirationSeconds } from '../../tokens/expiration-time.ts';
 import { newestRootKey } from '../../tokens/key-ring.ts';
 import { signPublicToken } from '../../tokens/sign.ts';
 import type { HttpParts } from '../http-parts.ts';
-import { fieldProblems } from '../problems.ts';
-import { readJson } from '../read-json.ts';
+import { readBody } from '../json-body.ts';
+import type { JsonBody } from '../operation.ts';
 import { refuse } from '../refusal.ts';
-import { callerOf, type Exchange, type Route } from '../route.ts';
+import { callerOf, type Route } from '../route.ts';
 import { name, text } from '../session-fields.ts';
 
 const malformed = 'Invalid request body';
 
-const tokenBody = z.object({
+const tokenFields = z.object({
   scopes: z.array(name(tokenScopeLengthMax)).min(1).max(tokenScopesMax),
   expirationTime: z.union([z.string(), z.number()]).optional(),
   oneTimeUse: z.literal(false, 'One-time tokens are not supported by this server').optional(),
   realtime: z.object({ skipColumns: z.array(text(tokenScopeLengthMax)).max(tokenScopesMax).optional() }).optional(),
 });
+
+const tokenBody: JsonBody<z.output<typeof tokenFields>> = {
+  schema: tokenFields.meta({ id: 'CreatePublicTokenRequestBody' }),
+  bytesMax: createBodyBytesMax,
+  refusals: 'plain',
+  malformed,
+};
 
 /** For callers that cannot sign for themselves. A secret key opens its whole environment, so it may grant any scope. */
 export const publicTokensRoute = ({ keys }: HttpParts): Route => ({
@@ -32,9 +39,22 @@ export const publicTokensRoute = ({ keys }: HttpParts): Route => ({
   path: '/api/v1/auth/public-tokens',
   crossOrigin: false,
   credential: 'secret',
+  operation: {
+    id: 'create_public_token',
+    tag: 'tokens',
+    summary: 'Sign a public token',
+    body: tokenBody,
+    answers: {
+      200: {
+        description: 'A token that carries the scopes asked for.',
+        schema: z.object({ token: z.string() }).meta({ id: 'CreatePublicTokenResponseBody' }),
+      },
+    },
+    refusals: ['token_order_invalid'],
+  },
   async answer(exchange) {
     const { environment } = callerOf(exchange);
-    const order = await readOrder(exchange);
+    const order = await readBody(exchange, tokenBody);
     const nowSeconds = Math.floor(Date.now() / 1_000);
     const ttlSeconds = ttlOf(order.expirationTime ?? nowSeconds + publicTokenTtlDefaultSeconds, nowSeconds);
     const rootKey = await newestRootKey(keys, environment);
@@ -59,13 +79,6 @@ export const publicTokensRoute = ({ keys }: HttpParts): Route => ({
     exchange.body = { token };
   },
 });
-
-async function readOrder(exchange: Exchange): Promise<z.infer<typeof tokenBody>> {
-  const body = await readJson(exchange, { bytesMax: createBodyBytesMax, refusals: 'plain', malformed });
-  const parsed = tokenBody.safeParse(body);
-  if (parsed.success) return parsed.data;
-  return refuse({ code: 'token_order_invalid', message: malformed, issues: fieldProblems(parsed.error) });
-}
 
 /** From now on. */
 function ttlOf(expirationTime: string | number, nowSeconds: number): number {

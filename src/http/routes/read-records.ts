@@ -1,11 +1,13 @@
 import { Readable } from 'node:stream';
+import { z } from 'zod';
 import { isCommand, recordView } from '../../domain/record.ts';
 import type { StreamPage } from '../../sessions/ports.ts';
 import type { NamedStream, Streams } from '../../streams/streams.ts';
 import type { HttpParts } from '../http-parts.ts';
-import { streamPaths, streamToRead } from '../named-stream.ts';
+import { streamOperationId, streamPaths, streamToRead } from '../named-stream.ts';
 import { refuse } from '../refusal.ts';
 import type { Exchange, Route } from '../route.ts';
+import { channelRecords } from '../wire-schemas.ts';
 
 export const readRecordsRoutes = ({ streams }: Pick<HttpParts, 'streams'>): readonly Route[] =>
   streamPaths.map((path) => ({
@@ -13,6 +15,21 @@ export const readRecordsRoutes = ({ streams }: Pick<HttpParts, 'streams'>): read
     path: `${path}/records`,
     crossOrigin: true,
     credential: 'secret or public',
+    operation: {
+      id: streamOperationId('read_records', path),
+      tag: 'channels',
+      summary: 'Read what a channel holds now',
+      description: 'Everything from after `afterEventId` to the end, never paged. Command records are left out.',
+      query: z.object({
+        afterEventId: z
+          .string()
+          .regex(/^\d+$/)
+          .optional()
+          .meta({ description: 'A `seqNum`; records after it are read.' }),
+      }),
+      answers: { 200: { description: 'The records, in order.', schema: channelRecords } },
+      refusals: ['invalid_query', 'not_found'],
+    },
     async answer(exchange) {
       const from = firstSeqOf(exchange);
       const stream = await streamToRead(exchange, streams);

@@ -4,12 +4,20 @@ import type { HttpParts } from '../http-parts.ts';
 import { refuse } from '../refusal.ts';
 import { callerOf, pathPart, type Route } from '../route.ts';
 import { runJson } from '../run-json.ts';
+import { runObject } from '../wire-schemas.ts';
 
 export const retrieveRunRoute = ({ useCases }: HttpParts): Route => ({
   method: 'GET',
   path: '/api/v3/runs/:run',
   crossOrigin: true,
   credential: 'secret or public',
+  operation: {
+    id: 'retrieve_run',
+    tag: 'runs',
+    summary: 'Retrieve a run',
+    answers: { 200: { description: 'The run as it is now.', schema: runObject } },
+    refusals: ['not_found'],
+  },
   async answer(exchange) {
     const { environment, grant } = callerOf(exchange);
     const runId = parseRunId(pathPart(exchange, 'run'));

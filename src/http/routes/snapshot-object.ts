@@ -1,4 +1,5 @@
 /** What a signed URL points at: the snapshot itself, as opaque bytes under the type that they came with. */
+import { z } from 'zod';
 import {
   snapshotBytesHeldMax,
   snapshotBytesMax,
@@ -8,26 +9,62 @@ import {
 import { type SnapshotGrant, snapshotObjectPath } from '../../tokens/snapshot-url.ts';
 import { type ByteBudget, byteBudget } from '../byte-budget.ts';
 import type { HttpParts, SnapshotParts } from '../http-parts.ts';
+import type { Operation } from '../operation.ts';
 import { readRaw } from '../read-json.ts';
 import { refuse } from '../refusal.ts';
 import type { Exchange, Route } from '../route.ts';
+
+const signedQuery = z.object({
+  run: z.int().min(1).optional().meta({ description: 'With `attempt`: who may store.' }),
+  attempt: z.int().min(1).optional(),
+  expires: z.int().min(1).meta({ description: 'Unix seconds.' }),
+  signature: z.string().meta({ description: 'Over all of the URL: use it as it was given.' }),
+});
+
+const reading: Operation = {
+  id: 'read_snapshot',
+  tag: 'sessions',
+  summary: 'Read a snapshot by its signed URL',
+  query: signedQuery,
+  answers: {
+    200: { description: 'The bytes, under the type that they were stored with.', type: '*/*', schema: z.string() },
+  },
+  refusals: ['signature_invalid', 'not_found', 'snapshots_crowded', 'unavailable'],
+};
+
+const storing: Operation = {
+  id: 'store_snapshot',
+  tag: 'sessions',
+  summary: 'Store a snapshot by its signed URL',
+  query: signedQuery,
+  body: {
+    rawBytesMax: snapshotBytesMax,
+    types: ['application/vnd.trigger.transcript+ndjson', 'application/octet-stream'],
+  },
+  answers: { 204: { description: 'Stored, in place of the one before.' } },
+  refusals: ['signature_invalid', 'snapshot_refused', 'snapshots_crowded', 'unavailable'],
+};
 
 /** The URL is the credential, so no header is looked at. */
 export function snapshotObjectRoutes({ snapshots }: Pick<HttpParts, 'snapshots'>): readonly Route[] {
   const budget = byteBudget(snapshotBytesHeldMax);
   const route = (
     method: 'GET' | 'PUT',
+    operation: Operation,
     answer: (exchange: Exchange, grant: SnapshotGrant) => Promise<void>,
   ): Route => ({
     method,
     path: snapshotObjectPath,
     crossOrigin: true,
     credential: 'none',
+    operation,
     answer: (exchange) => answer(exchange, grantOf(exchange, snapshots)),
   });
   return [
-    route('GET', (exchange, { sessionId }) => answerSnapshot(exchange, { store: snapshots.store, budget, sessionId })),
-    route('PUT', (exchange, grant) => storeSnapshot(exchange, { store: snapshots.store, budget, grant })),
+    route('GET', reading, (exchange, { sessionId }) =>
+      answerSnapshot(exchange, { store: snapshots.store, budget, sessionId }),
+    ),
+    route('PUT', storing, (exchange, grant) => storeSnapshot(exchange, { store: snapshots.store, budget, grant })),
   ];
 }
 

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { NumberedAttempt } from '../../domain/attempt.ts';
 import type { SessionId } from '../../domain/ids.ts';
 import { mayReadSession, mayWriteSession, permits } from '../../domain/scope.ts';
@@ -14,6 +15,10 @@ const common = {
   faultBody: { error: 'Failed to generate presigned URL: the server has failed' },
 } as const;
 
+const signedUrl = z
+  .object({ presignedUrl: z.string().meta({ description: 'For a while; it needs no other credential.' }) })
+  .meta({ id: 'SnapshotUrlResponseBody' });
+
 /** Where a session's agent leaves its snapshot, and where its next run finds it (protocol section 4). */
 export const snapshotUrlRoutes = ({
   useCases,
@@ -22,6 +27,13 @@ export const snapshotUrlRoutes = ({
   {
     ...common,
     method: 'GET',
+    operation: {
+      id: 'snapshot_url_to_read',
+      tag: 'sessions',
+      summary: 'URL to read the session’s snapshot from',
+      answers: { 200: { description: 'The URL; it answers 404 where there is no snapshot yet.', schema: signedUrl } },
+      refusals: ['not_found'],
+    },
     async answer(exchange) {
       const { environment, grant } = callerOf(exchange);
       const key = pathPart(exchange, 'session');
@@ -37,6 +49,13 @@ export const snapshotUrlRoutes = ({
   {
     ...common,
     method: 'PUT',
+    operation: {
+      id: 'snapshot_url_to_store',
+      tag: 'sessions',
+      summary: 'URL to store the session’s snapshot at',
+      answers: { 200: { description: 'The URL; PUT the snapshot there.', schema: signedUrl } },
+      refusals: ['resource_not_found'],
+    },
     async answer(exchange) {
       const session = await sessionToChange(exchange, {
         useCases,

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import { callerOf, type Route } from '../route.ts';
 
 /**
@@ -9,6 +10,18 @@ export const tokenClaimsRoute: Route = {
   path: '/api/v1/auth/jwt/claims',
   crossOrigin: false,
   credential: 'secret',
+  operation: {
+    id: 'token_claims',
+    tag: 'tokens',
+    summary: 'Claims for a public token that the caller signs',
+    description: 'Add `scopes` and an expiry, then sign with the secret key that made this call (HS256).',
+    answers: {
+      200: {
+        description: 'The claims, to be taken as they are.',
+        schema: z.object({ sub: z.string(), pub: z.literal(true) }).meta({ id: 'TokenClaimsResponseBody' }),
+      },
+    },
+  },
   async answer(exchange) {
     exchange.body = { sub: callerOf(exchange).environment.id, pub: true };
   },

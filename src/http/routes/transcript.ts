@@ -1,7 +1,25 @@
+import { z } from 'zod';
 import { readTranscriptPage, type TranscriptRequest } from '../../domain/transcript.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { refuse } from '../refusal.ts';
 import { callerOf, type Exchange, pathPart, type Route } from '../route.ts';
+import type { Wire } from '../wire-schemas.ts';
+
+const transcriptQuery = z.object({
+  limit: z.int().optional().meta({ description: 'The newest so many messages; none that is positive means all.' }),
+  before: z.string().optional().meta({ description: '`nextCursor` of a page: the messages before it.' }),
+});
+
+const transcript = z
+  .object({
+    messages: z.array(z.unknown()),
+    cursors: z
+      .object({ lastOutEventId: z.string().optional(), lastInEventId: z.string().optional() })
+      .optional()
+      .meta({ description: 'How far the streams are in the snapshot.' }),
+    nextCursor: z.string().optional().meta({ description: 'For `before`; absent where there are no older messages.' }),
+  })
+  .meta({ id: 'TranscriptResponseBody' });
 
 /** The conversation in the session's snapshot, for servers (protocol section 4). */
 export const transcriptRoute = ({ useCases, snapshots }: Pick<HttpParts, 'useCases' | 'snapshots'>): Route => ({
@@ -9,6 +27,14 @@ export const transcriptRoute = ({ useCases, snapshots }: Pick<HttpParts, 'useCas
   path: '/api/v1/sessions/:session/transcript',
   crossOrigin: true,
   credential: 'secret',
+  operation: {
+    id: 'retrieve_transcript',
+    tag: 'sessions',
+    summary: 'Read the conversation in the session’s snapshot',
+    query: transcriptQuery,
+    answers: { 200: { description: 'One page, oldest message first.', schema: transcript } },
+    refusals: ['invalid_query', 'not_found'],
+  },
   async answer(exchange) {
     const { environment } = callerOf(exchange);
     const key = pathPart(exchange, 'session');
@@ -17,7 +43,9 @@ export const transcriptRoute = ({ useCases, snapshots }: Pick<HttpParts, 'useCas
     if (session === null) return refuse({ code: 'not_found', retry: false });
     exchange.state.sessionId = session.id;
     const snapshot = await snapshots.store.read(session.id);
-    exchange.body = snapshot === null ? { messages: [] } : readTranscriptPage(textOf(snapshot.bytes), request);
+    const page: Wire<typeof transcript> =
+      snapshot === null ? { messages: [] } : readTranscriptPage(textOf(snapshot.bytes), request);
+    exchange.body = page;
   },
 });
 

@@ -10,8 +10,8 @@ import {
 } from '../../domain/limits.ts';
 import { parseDuration, parseTimeout, type Timeout } from '../../domain/waitpoint.ts';
 import type { HttpParts } from '../http-parts.ts';
-import { validOrRefuse } from '../problems.ts';
-import { readJson } from '../read-json.ts';
+import { readBody } from '../json-body.ts';
+import type { JsonBody } from '../operation.ts';
 import { orRefuse, refuse } from '../refusal.ts';
 import { callerOf, pathPart, type Route } from '../route.ts';
 import { name, text } from '../session-fields.ts';
@@ -32,16 +32,26 @@ const duration = z.string().transform((value, issues): number => {
 
 const tag = text(tagLengthMax);
 
-const waitBody = z.object({
-  session: name(externalIdLengthMax),
+const waitFields = z.object({
+  session: name(externalIdLengthMax).meta({ description: 'Id or external id.' }),
   io: z.enum(['in', 'out']),
-  timeout: timeout.optional(),
+  timeout: timeout.optional().meta({ description: 'A duration such as `1h30m`, or an ISO date.' }),
   idempotencyKey: z.string().max(idempotencyKeyLengthMax).optional(),
-  idempotencyKeyTTL: duration.optional(),
+  idempotencyKeyTTL: duration.optional().meta({ description: 'A duration such as `1h30m`.' }),
   // Their number has a refusal of its own.
   tags: z.union([tag, z.array(tag)]).optional(),
-  lastSeqNum: z.int().min(-1).optional(),
+  lastSeqNum: z.int().min(-1).optional().meta({ description: 'Only a record after this one completes the wait.' }),
 });
+
+const waitBody: JsonBody<z.output<typeof waitFields>> = {
+  schema: waitFields.meta({ id: 'WaitOnStreamRequestBody' }),
+  bytesMax: waitBodyBytesMax,
+  refusals: 'plain',
+};
+
+const registeredWait = z
+  .object({ waitpointId: z.string(), isCached: z.boolean() })
+  .meta({ id: 'WaitOnStreamResponseBody' });
 
 /** A run registers that it waits for the next record (protocol section 8.1). */
 export const waitOnStreamRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>): Route => ({
@@ -49,10 +59,19 @@ export const waitOnStreamRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>)
   path: '/api/v1/runs/:run/session-streams/wait',
   crossOrigin: false,
   credential: 'secret',
+  operation: {
+    id: 'wait_on_stream',
+    tag: 'runs',
+    summary: 'Register that a run waits for the next record',
+    description: 'Completed with the first record after `lastSeqNum`, also when that is there already.',
+    body: waitBody,
+    answers: { 200: { description: 'The waitpoint; hold it next.', schema: registeredWait } },
+    refusals: ['run_not_found', 'session_not_found', 'too_many_waitpoint_tags', 'run_superseded', 'waits_crowded'],
+  },
   async answer(exchange) {
     const { environment, attempt } = callerOf(exchange);
     const runId = parseRunId(pathPart(exchange, 'run'));
-    const body = validOrRefuse(waitBody, await readJson(exchange, { bytesMax: waitBodyBytesMax, refusals: 'plain' }));
+    const body = await readBody(exchange, waitBody);
     const tags = tagsOf(body.tags);
     if (runId !== null) exchange.state.runId = runId;
     exchange.body = orRefuse(
@@ -76,7 +95,7 @@ function tagsOf(tags: string | readonly string[] | undefined): readonly string[]
   return list.length > waitpointTagsMax ? refuse({ code: 'too_many_waitpoint_tags', count: list.length }) : list;
 }
 
-function idempotencyOf({ idempotencyKey, idempotencyKeyTTL }: z.infer<typeof waitBody>) {
+function idempotencyOf({ idempotencyKey, idempotencyKeyTTL }: z.infer<typeof waitFields>) {
   if (idempotencyKey === undefined || idempotencyKey === '') return null;
   const digest = createHash('sha256').update(idempotencyKey).digest('base64url');
   return { digest, ttlMs: idempotencyKeyTTL ?? null };
