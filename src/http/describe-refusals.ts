@@ -18,6 +18,9 @@ type DescribedRefusals = { readonly [Key in Code]: DescribedRefusal<Extract<Http
 const details = (message: string, path: string) => [{ code: 'custom', message, path: [path] }];
 const plain = <Key extends Code>(code: Key) => ({ sample: { code }, schema: errorResponse });
 
+/** Past: what is derived from the clock is the same in every document. */
+const overRate = { max: 600, left: 0, resetAtMs: 1_700_000_000_000, isOver: true };
+
 export const describedRefusals: DescribedRefusals = {
   session_closed: plain('session_closed'),
   session_expired: plain('session_expired'),
@@ -62,6 +65,8 @@ export const describedRefusals: DescribedRefusals = {
   snapshots_crowded: plain('snapshots_crowded'),
   snapshot_refused: { sample: { code: 'snapshot_refused' }, schema: codedError },
   signature_invalid: plain('signature_invalid'),
+  rate_limited: { sample: { code: 'rate_limited', reading: overRate }, schema: errorResponse },
+  locked_out: { sample: { code: 'locked_out', reading: overRate }, schema: errorResponse },
   invalid_timeout: { sample: { code: 'invalid_timeout', message: 'Invalid timeout seconds' }, schema: null },
   invalid_query: {
     sample: { code: 'invalid_query', details: details('Invalid cursor', 'page[after]') },
@@ -91,14 +96,16 @@ export function refusalsOf({ path, credential, operation }: Route): readonly Cod
   ];
 }
 
+const keyRefusals = ['credential_missing', 'key_unknown', 'rate_limited', 'locked_out', 'unavailable'] as const;
+
 function credentialRefusals(credential: Route['credential']): readonly Code[] {
   switch (credential) {
     case 'none':
       return [];
     case 'secret':
-      return ['credential_missing', 'key_unknown', 'unavailable'];
+      return [...keyRefusals];
     case 'secret or public':
-      return ['credential_missing', 'key_unknown', 'token_unowned', 'token_invalid', 'scope_missing', 'unavailable'];
+      return [...keyRefusals, 'token_unowned', 'token_invalid', 'scope_missing'];
   }
 }
 

@@ -19,7 +19,8 @@ export type HttpFailure =
   | { readonly code: 'too_many_waitpoint_tags'; readonly count: number }
   /** Told as plain text. */
   | { readonly code: 'invalid_timeout'; readonly message: string }
-  | { readonly code: 'rate_limited' | 'locked_out'; readonly reading: RateReading }
+  | { readonly code: 'rate_limited'; readonly reading: RateReading }
+  | { readonly code: 'locked_out'; readonly reading: RateReading }
   | { readonly code: 'signature_invalid' }
   | { readonly code: 'body_too_large' }
   | { readonly code: 'body_too_slow' }
