@@ -1,15 +1,16 @@
 /**
  * Crash and pause points, so that the stories of the lifecycle design are reproducible with real processes.
  * `FAILPOINTS` is a comma list of `<point>=<action>[@<nth hit>]`; actions: `kill` (SIGKILL of this process),
- * `pause` (SIGSTOP, until someone sends SIGCONT). Each fires once. Unset, a point costs one call.
+ * `pause` (SIGSTOP, until someone sends SIGCONT). Each of these fires once. `hold` lets nobody past the point from its
+ * nth hit on, so that the death of one process can interrupt many calls at the same step. Unset, a point costs one call.
  */
 import { writeSync } from 'node:fs';
 import type { Failpoints } from './sessions/ports.ts';
 
-const signals = { kill: 'SIGKILL', pause: 'SIGSTOP' } as const;
+const signals = { kill: 'SIGKILL', pause: 'SIGSTOP', hold: null } as const;
 
 interface Failpoint {
-  readonly signal: 'SIGKILL' | 'SIGSTOP';
+  readonly signal: 'SIGKILL' | 'SIGSTOP' | null;
   hitsLeft: number;
 }
 
@@ -25,6 +26,7 @@ export function readFailpoints(text: string | null): Failpoints {
       if (point === undefined) return;
       point.hitsLeft -= 1;
       if (point.hitsLeft > 0) return;
+      if (point.signal === null) return new Promise<void>(() => undefined);
       points.delete(name);
       // Written before the signal strikes, whatever standard error is.
       writeSync(2, `failpoint ${name}: ${point.signal}\n`);
@@ -36,7 +38,7 @@ export function readFailpoints(text: string | null): Failpoints {
 }
 
 function readFailpoint(text: string): [string, Failpoint] {
-  const found = /^([A-Za-z:-]+)=(kill|pause)(?:@([1-9]\d{0,5}))?$/.exec(text.trim());
+  const found = /^([A-Za-z:-]+)=(kill|pause|hold)(?:@([1-9]\d{0,5}))?$/.exec(text.trim());
   const [, name, action, nth] = found ?? [];
   if (name === undefined || action === undefined) throw new Error(`FAILPOINTS: cannot read ${JSON.stringify(text)}`);
   return [name, { signal: signals[action as keyof typeof signals], hitsLeft: Number(nth ?? 1) }];

@@ -107,27 +107,6 @@ describeEachDatabase('append', (suite) => {
     expect((await rowsOf(suite.database, session.view.sessionId)).gate['wake_after']).toBe(1);
   });
 
-  test('I5: 300 rounds of an append racing the end of a run always leave the record with a run', async () => {
-    const stage = await openStage(suite.database);
-    const kinds = new Set<string>();
-    for (let round = 0; round < 300; round += 1) {
-      const session = await life.open();
-      await claimFirst(suite.database, session);
-      const end = () => life.endRun({ ...session.own, runNumber: 1, outcome: outcome('COMPLETED') });
-      // Which one gets the gate first must vary: an append leaves its process a turn later.
-      const appending = stage.seqOf(session, 'm');
-      if (round % 2 === 0) await new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
-      await Promise.all([appending, end()]);
-      const { gate, records } = await rowsOf(suite.database, session.view.sessionId);
-      expect(records).toHaveLength(1);
-      const isContinued = gate['run_no'] === 2 && gate['live'] === true;
-      const isFlagged = gate['wake_after'] === 1 && stage.wakes.includes(`${session.view.sessionId}/1`);
-      kinds.add(isContinued ? 'continued' : 'flagged');
-      expect(isContinued || isFlagged).toBe(true);
-    }
-    expect([...kinds].sort()).toEqual(['continued', 'flagged']);
-  });
-
   test('laws: any appends, repeated and together, give the order and the seqs of a plain list', async () => {
     const stage = await openStage(suite.database);
     const append = fc.record({
