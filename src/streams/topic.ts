@@ -6,7 +6,7 @@ import { Unavailable } from '../domain/failure.ts';
 import type { StoredRecord } from '../domain/record.ts';
 import type { StreamPlace } from '../domain/stream.ts';
 import type { StreamStore } from '../sessions/ports.ts';
-import { batchFrom, batchOf, type RecordBatch } from './record-batch.ts';
+import { batchesOf, batchFrom, batchOf, type RecordBatch } from './record-batch.ts';
 
 export interface TopicReader {
   receive(batch: RecordBatch): void;
@@ -50,10 +50,10 @@ export class Topic {
 
   /** Records that this process has just committed. A gap before them was committed elsewhere and is read. */
   handOver(records: readonly StoredRecord[]): void {
-    const batch = batchOf(records);
-    if (batch === null) return;
-    if (batch.first > this.#next) this.pull();
-    else this.#tell(batch);
+    const [first] = records;
+    if (first === undefined) return;
+    if (first.seq > this.#next) this.pull();
+    else for (const batch of batchesOf(records)) this.#tell(batch);
   }
 
   /** Something may have been committed: looks, now or right after the look under way. */

@@ -8,6 +8,10 @@ export interface Program {
   readonly pid: number;
   /** The next line that matches; fails when the program ends first. */
   line(pattern: RegExp): Promise<RegExpExecArray>;
+  /** Everything it has said so far, line by line. */
+  said(): readonly string[];
+  /** One line of its input. */
+  send(line: string): void;
   /** Ends its input. */
   endInput(): void;
   kill(signal?: NodeJS.Signals): Promise<void>;
@@ -41,6 +45,8 @@ function programOf(child: ChildProcess): Program {
   return {
     pid,
     exited,
+    said: () => said.filter((line) => line !== null),
+    send: (line) => void stdin.write(`${line}\n`),
     endInput: () => void stdin.end(),
     async kill(signal = 'SIGKILL') {
       child.kill(signal);

@@ -71,7 +71,7 @@ describeEachDatabase('an append that races the end of a run', (suite) => {
       won: { append: 0, end: 0 },
       headStartMs: 0,
     };
-    const rounds = (suite.kind === 'postgres' ? counted(1_200, 10_000) : counted(400, 2_000)) / sessionsAtOnce;
+    const rounds = (suite.kind === 'postgres' ? counted(800, 10_000) : counted(400, 2_000)) / sessionsAtOnce;
     const raceOn = async (session: OpenSession) => {
       let run = { id: session.runId, number: 1 };
       for (let round = 0; round < rounds; round += 1) run = await race(contest, session, run);

@@ -55,16 +55,25 @@ export interface StageOptions {
   /** Every notification between processes is lost. */
   readonly isDeaf?: boolean;
   readonly refuseWakes?: boolean;
+  /** Called before each look at the ends of all watched streams. */
+  readonly onLook?: () => void;
 }
 
 /** One process's streams; closed with the test. */
 export async function openStage(database: Database, options: StageOptions = {}): Promise<StreamStage> {
   const deaf = { ...database, notify: async () => {}, listen: async () => async () => {} };
   const changes = await openChangeFeed(options.isDeaf === true ? deaf : database, { onProblem: () => {} });
+  const store = sqlStreamStore(database);
   const wakes: string[] = [];
   const faults: unknown[] = [];
   const streams = openStreams({
-    store: sqlStreamStore(database),
+    store: {
+      ...store,
+      nextSeqs(places) {
+        options.onLook?.();
+        return store.nextSeqs(places);
+      },
+    },
     sessions: sqlSessionStore(database),
     orders: {
       wake: async (session, runNumber) => {
