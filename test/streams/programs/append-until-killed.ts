@@ -47,7 +47,14 @@ const streams = openStreams({
 });
 
 async function append(partId: string): Promise<void> {
-  const result = await streams.append({ environment, session, stream: 'in', text: `text of ${partId}`, partId });
+  const result = await streams.append({
+    environment,
+    session,
+    stream: 'in',
+    text: `text of ${partId}`,
+    partId,
+    attempt: null,
+  });
   if (!result.ok) throw new Error(result.failure.code);
   say(`ack ${result.value.seq} ${partId}`);
 }
