@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { z } from 'zod';
 import {
   closeGraceDefaultSeconds,
+  encryptionKeysMax,
   rateMax,
   rateWindowMaxSeconds,
   reconcileIntervalDefaultSeconds,
@@ -19,16 +20,26 @@ const secretKey = z
   .regex(
     /^tr_(dev|stg|prod|preview)_[A-Za-z0-9_-]{16,128}$/,
     'expected tr_<dev|stg|prod|preview>_ and 16 to 128 letters or digits',
-  );
-const commaList = z
-  .string()
-  .transform((text) =>
-    text
-      .split(',')
-      .map((item) => item.trim())
-      .filter((item) => item !== ''),
   )
-  .pipe(z.array(secretKey));
+  .refine((text) => !/^tr_[a-z]+_sk_/.test(text), {
+    message: 'expected root keys; an additional one (tr_..._sk_...) is made by `perdure keys create`',
+  });
+const commaList = z.string().transform((text) =>
+  text
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== ''),
+);
+const encryptionKey = z
+  .string()
+  .regex(/^[0-9a-fA-F]{64}$/, 'expected 64 hexadecimal digits: openssl rand -hex 32')
+  .toLowerCase();
+/** Newest first. */
+const encryptionKeys = commaList.pipe(
+  z.tuple([encryptionKey], encryptionKey).refine((keys) => keys.length <= encryptionKeysMax, {
+    message: `expected at most ${encryptionKeysMax} keys, newest first`,
+  }),
+);
 
 const environmentSchema = z.object({
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -47,11 +58,8 @@ const environmentSchema = z.object({
   TEMPORAL_CLI_PATH: z.string().min(1).optional(),
   TEMPORAL_PORT: port(7233),
   TEMPORAL_UI_PORT: port(8233),
-  SECRET_KEYS: commaList.optional(),
-  ENCRYPTION_KEY: z
-    .string()
-    .regex(/^[0-9a-fA-F]{64}$/, 'expected 64 hexadecimal digits: openssl rand -hex 32')
-    .optional(),
+  SECRET_KEYS: commaList.pipe(z.array(secretKey)).optional(),
+  ENCRYPTION_KEY: encryptionKeys.optional(),
   CLOSE_GRACE_SECONDS: z.coerce.number().int().min(0).max(86_400).default(closeGraceDefaultSeconds),
   RECONCILE_SECONDS: z.coerce.number().int().min(0).max(3_600).default(reconcileIntervalDefaultSeconds),
   S3_ENDPOINT: z.url({ protocol: /^https?$/ }).optional(),
@@ -133,8 +141,8 @@ export interface Config {
   readonly temporal: TemporalTarget;
   /** Null: the embedded mode makes one dev key. */
   readonly secretKeys: readonly string[] | null;
-  /** 64 hexadecimal digits; null: the embedded mode keeps one in `dataDir`. */
-  readonly encryptionKey: string | null;
+  /** 64 hexadecimal digits each, newest first; null: the embedded mode keeps one in `dataDir`. */
+  readonly encryptionKeys: readonly [string, ...string[]] | null;
   readonly closeGraceSeconds: number;
   readonly rates: RateConfig;
   /** Null: snapshots are kept in the database. */
@@ -191,7 +199,7 @@ function toConfig(env: Parsed): Config {
     databasePoolSize: env.DATABASE_POOL_SIZE,
     temporal: toTemporalTarget(env),
     secretKeys: env.SECRET_KEYS ?? null,
-    encryptionKey: env.ENCRYPTION_KEY ?? null,
+    encryptionKeys: env.ENCRYPTION_KEY ?? null,
     closeGraceSeconds: env.CLOSE_GRACE_SECONDS,
     objectStore: toObjectStore(env),
     rates: toRates(env),

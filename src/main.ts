@@ -32,6 +32,7 @@ import { sqlRepairStore } from './storage/find-repairs.ts';
 import { sqlSessionList } from './storage/list-sessions.ts';
 import { sqlStreamStore } from './storage/streams/sql-stream-store.ts';
 import { sqlTransitions } from './storage/transitions/sql-transitions.ts';
+import { sqlUsedTokens } from './storage/used-tokens.ts';
 import { sqlWaitpointStore } from './storage/waitpoints/sql-waitpoint-store.ts';
 import { openStreams, type Streams } from './streams/streams.ts';
 import { openWaitpoints, type Waitpoints } from './streams/waitpoints.ts';
@@ -114,7 +115,7 @@ async function startApi(parts: Parts): Promise<Entrance> {
   const { options, stops, rows } = parts;
   const { config, log } = options;
   const observe = logFacts(log);
-  const keys = await openKeys({ config, database: rows.database, observe });
+  const keys = await openKeys({ config, database: rows.database, log }, stops);
   const streams = streamsOf(parts);
   const waitpoints = waitpointsOf(parts, streams);
   let apiUrl = config.publicUrl ?? '';
@@ -125,6 +126,7 @@ async function startApi(parts: Parts): Promise<Entrance> {
     keys: keys.ring,
     rateLimits: openRateLimits(config, rows.database),
     snapshots: { store: openSnapshots(options, rows.database), urls: keys.snapshotUrls, publicUrl: () => apiUrl },
+    usedTokens: sqlUsedTokens(rows.database),
     observe,
     probes: probesOf(parts),
   });

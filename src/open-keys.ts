@@ -3,8 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Config } from './config.ts';
-import type { Observe } from './observe/facts.ts';
+import type { Log } from './observe/log.ts';
+import { logFacts } from './observe/log-facts.ts';
 import { newEnvironmentId } from './sessions/new-ids.ts';
+import type { StopStack } from './stop-stack.ts';
 import type { Database } from './storage/database.ts';
 import { createKeyStore } from './storage/key-store.ts';
 import { ensureKeys } from './tokens/ensure-keys.ts';
@@ -19,19 +21,42 @@ export interface OpenKeys {
   readonly snapshotUrls: SnapshotUrls;
 }
 
-export async function openKeys(parts: { config: Config; database: Database; observe: Observe }): Promise<OpenKeys> {
-  const { config, database, observe } = parts;
+interface OpenKeysParts {
+  readonly config: Config;
+  readonly database: Database;
+  readonly log: Log;
+}
+
+/** Where whoever changes keys tells the API processes, which otherwise notice within seconds. */
+const keyChangesChannel = 'key_changes';
+
+export async function openKeys({ config, database, log }: OpenKeysParts, stops: StopStack): Promise<OpenKeys> {
   const store = createKeyStore({ database, newEnvironmentId });
-  const encryptionKey = config.encryptionKey ?? (await ownEncryptionKey(config.dataDir));
-  const sealer = createSealer(encryptionKey);
-  const devKey = await ensureKeys({ store, sealer, secretKeys: ownKeys(config) });
+  const encryptionKeys = await encryptionKeysOf(config);
+  const sealer = createSealer(encryptionKeys);
+  const { devKey, outdated } = await ensureKeys({ store, sealer, secretKeys: ownKeys(config) });
+  if (outdated > 0) log.warn({ outdated }, 'keys are sealed under an older ENCRYPTION_KEY: run `perdure keys reseal`');
   const ring = createKeyRing({
     listLiveKeys: () => store.listLiveKeys(),
     sealer,
-    report: observe,
+    report: logFacts(log),
     now: () => performance.now(),
   });
-  return { ring, devKey, snapshotUrls: snapshotUrls([encryptionKey], Date.now) };
+  const refresh = () => ring.refresh();
+  const unlisten = await database.listen(keyChangesChannel, { onPayload: refresh, onGap: refresh });
+  const stop = async () => {
+    ring.stop();
+    await unlisten();
+  };
+  stops.push('keys', stop, 2_000);
+  return { ring, devKey, snapshotUrls: snapshotUrls(encryptionKeys, Date.now) };
+}
+
+type EncryptionKeys = NonNullable<Config['encryptionKeys']>;
+
+/** Newest first. */
+async function encryptionKeysOf({ encryptionKeys, dataDir }: Config): Promise<EncryptionKeys> {
+  return encryptionKeys ?? [await ownEncryptionKey(dataDir)];
 }
 
 /** Only the embedded database gets a key of its own making: one that others share is opened by the operator's. */

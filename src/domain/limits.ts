@@ -79,6 +79,12 @@ export const publicTokenTtlMaxSeconds = 30 * 24 * 3_600;
 /** One scope holds an action, a type and an id; together they must fit `bearerBytesMax`. */
 export const tokenScopeLengthMax = 512;
 export const tokenScopesMax = 100;
+/** Marks of used one-time tokens stay for this long after the token: the two clocks that judge it may differ. */
+export const usedTokenSlackSeconds = 24 * 3_600;
+/** Marks that one use clears away, so that the table does not outgrow its tokens. */
+export const usedTokensSweptMax = 20;
+/** Encryption keys that are tried on a stored key: the newest, and those that it was sealed under before. */
+export const encryptionKeysMax = 8;
 /** A JWT longer than this is refused unread. */
 export const bearerBytesMax = 8_192;
 

@@ -14,12 +14,45 @@ export function permits(grant: Grant, checks: readonly ScopeCheck[]): boolean {
   return grant.scopes.some((scope) => checks.some((check) => scopePermits(scope, check)));
 }
 
+/** Of what has no resource that a scope could name. */
+export const permitsAll = (grant: Grant): boolean => grant.kind === 'all' || grant.scopes.includes('admin');
+
 function scopePermits(scope: string, check: ScopeCheck): boolean {
   if (scope === 'admin') return true;
   const [action, type, id] = splitScope(scope);
   if (action !== check.action && action !== '*') return false;
   if (type === undefined || (type !== check.type && type !== 'all')) return false;
   return id === undefined || check.ids.includes(id);
+}
+
+/**
+ * The scopes that would open more than the grant does. Judged by their text alone, so that a scope for a session's id
+ * is beyond a key that names the session by its external id: to say no is safe.
+ */
+export function scopesBeyond(grant: Grant, scopes: readonly string[]): readonly string[] {
+  if (grant.kind === 'all') return [];
+  return scopes.filter((scope) => !grant.scopes.some((held) => covers(held, scope)));
+}
+
+/** Whether every check that `scope` passes is passed by `held` as well. */
+function covers(held: string, scope: string): boolean {
+  if (held === 'admin') return true;
+  if (scope === 'admin') return false;
+  const [action, type, id] = splitScope(held);
+  const [wantedAction, wantedType, wantedId] = splitScope(scope);
+  if (type === undefined || wantedType === undefined) return false;
+  if (action !== '*' && action !== wantedAction) return false;
+  if (type !== 'all' && type !== wantedType) return false;
+  return id === undefined || id === wantedId;
+}
+
+const scopeActions = new Set(['read', 'write', 'trigger', 'admin', '*']);
+
+/** Text that `scopePermits` can make something of: a key whose scope is mistyped would open nothing, silently. */
+export function isScope(text: string): boolean {
+  if (text === 'admin') return true;
+  const [action, type, id] = splitScope(text);
+  return scopeActions.has(action) && type !== undefined && /^[a-zA-Z]{1,64}$/.test(type) && id !== '';
 }
 
 /** Only the first two colons split: an id may contain colons. */
@@ -71,7 +104,8 @@ export const mayReadRun = (run: RunScopes): readonly ScopeCheck[] => [
   { action: 'read', type: 'tags', ids: run.tags },
 ];
 
-export const mayCancelRun = (run: Pick<RunScopes, 'runId' | 'taskIdentifier'>): readonly ScopeCheck[] => [
+/** Cancel it, or serve it. */
+export const mayActOnRun = (run: Pick<RunScopes, 'runId' | 'taskIdentifier'>): readonly ScopeCheck[] => [
   { action: 'write', type: 'runs', ids: [run.runId] },
   { action: 'write', type: 'tasks', ids: [run.taskIdentifier] },
 ];

@@ -1,23 +1,23 @@
 /** Who may ask now: a known credential, within its rate, from an address that has not tried too many unknown ones. */
 import { createHash } from 'node:crypto';
 import { isIP, isIPv6 } from 'node:net';
-import { authenticate } from './authenticate.ts';
+import { type Authenticated, authenticate } from './authenticate.ts';
 import type { HttpParts, RateLimits } from './http-parts.ts';
 import { rateHeaders } from './rate-headers.ts';
 import { Refusal, refuse } from './refusal.ts';
-import type { Caller, Exchange, Route } from './route.ts';
+import type { Exchange, Route } from './route.ts';
 
 export async function admitCaller(
   exchange: Exchange,
   { keys, rateLimits }: Pick<HttpParts, 'keys' | 'rateLimits'>,
   accepted: Exclude<Route['credential'], 'none'>,
-): Promise<Caller> {
+): Promise<Authenticated> {
   const authorization = exchange.get('Authorization');
   await refuseLockedOut(exchange, rateLimits);
   try {
-    const caller = await authenticate(keys, authorization, accepted);
+    const authenticated = await authenticate(keys, authorization, accepted);
     await meterCaller(exchange, rateLimits, authorization);
-    return caller;
+    return authenticated;
   } catch (thrown) {
     if (isBadCredential(thrown)) await rateLimits.badCredentials?.take(addressOf(exchange, rateLimits.trustedProxies));
     throw thrown;

@@ -147,6 +147,18 @@ const answers: Answers = {
   key_unknown: () => unauthenticated('Invalid API key'),
   token_unowned: () => unauthenticated('Invalid Public Access Token'),
   token_invalid: () => unauthenticated('Public Access Token is invalid'),
+  token_used: () => unauthenticated('Public Access Token was already used'),
+  key_cannot_sign: () => ({
+    status: 403,
+    body: {
+      error: 'An additional API key cannot sign public tokens; order them at /api/v1/auth/public-tokens',
+      code: 'key_cannot_sign',
+    },
+  }),
+  scopes_exceed_key: ({ deniedScopes }) => ({
+    status: 403,
+    body: { error: "Requested scopes exceed the API key's access", code: 'scopes_exceed_key_access', deniedScopes },
+  }),
   not_found: ({ retry }) => ({
     status: 404,
     body: { error: 'Not found' },

@@ -31,6 +31,7 @@ import { transcriptRoute } from './routes/transcript.ts';
 import { updateSessionRoute } from './routes/update-session.ts';
 import { waitOnStreamRoute } from './routes/wait-on-stream.ts';
 import { finishUnread } from './unread-body.ts';
+import { type UsedTokens, useOnce } from './use-once.ts';
 
 /** In this order: of routes that match, the first answers. */
 export function routesOf(parts: HttpParts): readonly Route[] {
@@ -67,11 +68,21 @@ export const httpApp = (parts: HttpParts): Koa<RequestState> => appOf(routesOf(p
 
 /** What a process without the API answers: no key opens anything there. */
 export function healthApp(parts: Pick<HttpParts, 'probes' | 'observe'>): Koa<RequestState> {
-  const keys: KeyRing = { environmentOf: async () => null, owner: async () => null };
-  return appOf([aliveRoute, readyRoute(parts)], { ...parts, keys, rateLimits: noRateLimits });
+  const closed = { keys: noKeys, usedTokens: noTokens, rateLimits: noRateLimits };
+  return appOf([aliveRoute, readyRoute(parts)], { ...parts, ...closed });
 }
 
-type AppParts = Pick<HttpParts, 'keys' | 'rateLimits' | 'observe'>;
+const noKeys: KeyRing = {
+  keyOf: async () => null,
+  owner: async () => null,
+  isLive: async () => false,
+  watch: () => () => undefined,
+  refresh: () => undefined,
+  stop: () => undefined,
+};
+const noTokens: UsedTokens = { take: async () => false, giveBack: async () => undefined };
+
+type AppParts = Pick<HttpParts, 'keys' | 'usedTokens' | 'rateLimits' | 'observe'>;
 
 /** `proxy` stays off: Koa believes no forwarded header. */
 function appOf(routes: readonly Route[], parts: AppParts): Koa<RequestState> {
@@ -102,10 +113,10 @@ const serve =
   (route: Route, parts: AppParts): Middleware<RequestState> =>
   async (exchange) => {
     exchange.state.route = route;
-    if (route.credential !== 'none') {
-      exchange.state.caller = await admitCaller(exchange, parts, route.credential);
-    }
-    await route.answer(exchange);
+    if (route.credential === 'none') return route.answer(exchange);
+    const { caller, once } = await admitCaller(exchange, parts, route.credential);
+    exchange.state.caller = caller;
+    await useOnce(parts.usedTokens, once, () => route.answer(exchange));
   };
 
 const forbidSniffing: Middleware<RequestState> = (exchange, next) => {

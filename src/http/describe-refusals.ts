@@ -2,7 +2,14 @@
 import type { ZodType } from 'zod';
 import type { HttpFailure } from './refusal.ts';
 import type { Route } from './route.ts';
-import { channelError, codedError, errorResponse, errorWithDetails, tokenOrderError } from './wire-schemas.ts';
+import {
+  channelError,
+  codedError,
+  deniedScopesError,
+  errorResponse,
+  errorWithDetails,
+  tokenOrderError,
+} from './wire-schemas.ts';
 
 type Code = HttpFailure['code'];
 
@@ -58,6 +65,12 @@ export const describedRefusals: DescribedRefusals = {
   key_unknown: plain('key_unknown'),
   token_unowned: plain('token_unowned'),
   token_invalid: plain('token_invalid'),
+  token_used: plain('token_used'),
+  key_cannot_sign: { sample: { code: 'key_cannot_sign' }, schema: codedError },
+  scopes_exceed_key: {
+    sample: { code: 'scopes_exceed_key', deniedScopes: ['write:sessions'] },
+    schema: deniedScopesError,
+  },
   not_found: { sample: { code: 'not_found', retry: false }, schema: errorResponse },
   path_unknown: plain('path_unknown'),
   method_not_allowed: { sample: { code: 'method_not_allowed', allow: ['POST'], method: 'PUT' }, schema: errorResponse },
@@ -102,10 +115,12 @@ function credentialRefusals(credential: Route['credential']): readonly Code[] {
   switch (credential) {
     case 'none':
       return [];
-    case 'secret':
+    case 'scoped secret':
       return [...keyRefusals];
+    case 'secret':
+      return [...keyRefusals, 'scope_missing'];
     case 'secret or public':
-      return [...keyRefusals, 'token_unowned', 'token_invalid', 'scope_missing'];
+      return [...keyRefusals, 'token_unowned', 'token_invalid', 'token_used', 'scope_missing'];
   }
 }
 

@@ -62,6 +62,7 @@ export function openEventStream(exchange: Exchange, { isSettled, onGone }: Event
 const lastFrame: Readonly<Record<Exclude<TailEnd, 'gone'>, string>> = {
   quiet: 'data: [DONE]\n\n',
   done: 'data: [DONE]\n\n',
+  revoked: 'event: error\ndata: The key behind this stream is no longer valid\n\n',
   stopped: 'event: error\ndata: The server is stopping; resume after the last seq\n\n',
 };
 

@@ -6,6 +6,7 @@ import type { Waitpoints } from '../streams/waitpoints.ts';
 import type { KeyRing } from '../tokens/key-ring.ts';
 import type { SnapshotUrls } from '../tokens/snapshot-url.ts';
 import type { UseCases } from './use-cases.ts';
+import type { UsedTokens } from './use-once.ts';
 
 export interface HttpParts {
   readonly useCases: UseCases;
@@ -14,6 +15,7 @@ export interface HttpParts {
   readonly keys: KeyRing;
   readonly snapshots: SnapshotParts;
   readonly rateLimits: RateLimits;
+  readonly usedTokens: UsedTokens;
   /** Each resolves while its part answers; asked by `/readyz`. */
   readonly probes: Readonly<Record<string, () => Promise<unknown>>>;
   readonly observe: Observe;

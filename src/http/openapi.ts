@@ -67,6 +67,7 @@ function securityOf(credential: Route['credential']): readonly Json[] {
     case 'none':
       return [];
     case 'secret':
+    case 'scoped secret':
       return [{ secretKey: [] }];
     case 'secret or public':
       return [{ secretKey: [] }, { publicAccessToken: [] }];

@@ -9,6 +9,10 @@ export type HttpFailure =
   | { readonly code: 'key_unknown' }
   | { readonly code: 'token_unowned' }
   | { readonly code: 'token_invalid' }
+  | { readonly code: 'token_used' }
+  /** An additional key signs nothing, so claims to sign are of no use to it. */
+  | { readonly code: 'key_cannot_sign' }
+  | { readonly code: 'scopes_exceed_key'; readonly deniedScopes: readonly string[] }
   /** Read routes: what is absent and what may not be seen come before the scope (protocol section 1.3). */
   | { readonly code: 'not_found'; readonly retry: boolean }
   | { readonly code: 'path_unknown' }

@@ -12,6 +12,10 @@ export interface Caller {
   readonly kind: 'secret' | 'public';
   /** Of whoever asks with the credential that a claim answered; what it writes for its own session is fenced. */
   readonly attempt: ClaimedAttempt | null;
+  /** Of the keys that it rests on: it is over when one of them is. */
+  readonly keyIds: readonly string[];
+  /** The additional key that asks, or ordered the token that asks; null when only a root key stands behind it. */
+  readonly restrictedKeyId: string | null;
 }
 
 /** Of one request; the log line is made from it. */
@@ -31,7 +35,11 @@ export interface Route {
   readonly path: string;
   /** Whether browsers of any origin may call it (protocol section 1.4). */
   readonly crossOrigin: boolean;
-  readonly credential: 'none' | 'secret' | 'secret or public';
+  /**
+   * `secret`: the route checks no scope, so of the restricted keys only one that may do everything is let in.
+   * `scoped secret` and `secret or public`: the route checks the caller's grant itself.
+   */
+  readonly credential: 'none' | 'secret' | 'scoped secret' | 'secret or public';
   /** What a 500 says, where the protocol has a text of its own. */
   readonly faultBody?: { readonly ok?: false; readonly error: string };
   /** Its entry in the API document. */

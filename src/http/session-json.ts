@@ -1,12 +1,12 @@
 /** The session object (protocol section 3.1): every key always there, absent values as null. */
 
-import type { Environment } from '../domain/ids.ts';
 import { publicTokenTtlSeconds } from '../domain/limits.ts';
 import { cursorText, type ListedSession, type SessionPage } from '../domain/list-page.ts';
 import type { Session } from '../domain/session.ts';
 import type { CreatedSession } from '../sessions/create-session.ts';
 import { type KeyRing, newestRootKey } from '../tokens/key-ring.ts';
 import { signPublicToken } from '../tokens/sign.ts';
+import type { Caller } from './route.ts';
 import type { createdSession, sessionObject, sessionPage, Wire } from './wire-schemas.ts';
 
 export function sessionJson(session: Session): Wire<typeof sessionObject> {
@@ -58,8 +58,12 @@ export function createdSessionJson(created: CreatedSession, publicAccessToken: s
 }
 
 /** A token for one session and nothing else, under the key that its callers use. */
-export async function signSessionToken(keys: KeyRing, environment: Environment, key: string): Promise<string> {
+export async function signSessionToken(
+  keys: KeyRing,
+  { environment, restrictedKeyId: mintedBy }: Pick<Caller, 'environment' | 'restrictedKeyId'>,
+  key: string,
+): Promise<string> {
   const rootKey = await newestRootKey(keys, environment);
   const scopes = [`read:sessions:${key}`, `write:sessions:${key}`];
-  return signPublicToken({ environment, rootKey, scopes, ttlSeconds: publicTokenTtlSeconds });
+  return signPublicToken({ environment, rootKey, scopes, ttlSeconds: publicTokenTtlSeconds, mintedBy });
 }

@@ -203,6 +203,11 @@ export const codedError = z
   })
   .meta({ id: 'CodedErrorResponse' });
 
+/** Which of the scopes that were asked for the key does not have itself. */
+export const deniedScopesError = z
+  .object({ error: z.string(), code: z.literal('scopes_exceed_key_access'), deniedScopes: z.array(z.string()) })
+  .meta({ id: 'DeniedScopesErrorResponse' });
+
 export const channelError = z
   .object({
     ok: z.literal(false),

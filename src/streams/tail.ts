@@ -20,8 +20,11 @@ export interface TailSink {
   drained(left: AbortSignal): Promise<void>;
 }
 
-/** `quiet`: no record for the timeout. `done`: everything before `until` was delivered. `gone`: the reader left. */
-export type TailEnd = 'quiet' | 'done' | 'gone' | 'stopped';
+/**
+ * `quiet`: no record for the timeout. `done`: everything before `until` was delivered. `gone`: the reader left.
+ * `revoked`: the key that let it in is over.
+ */
+export type TailEnd = 'quiet' | 'done' | 'gone' | 'revoked' | 'stopped';
 
 export interface TailOptions {
   /** First seq that the reader wants. */

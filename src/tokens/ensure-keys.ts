@@ -1,24 +1,17 @@
 /** At start: the keys of the configuration exist, and those stored can be opened. */
-import { randomBytes } from 'node:crypto';
-import { type EnvironmentId, type EnvironmentName, idBody, parseEnvironmentName } from '../domain/ids.ts';
-import { digestOf, type StoredKey } from './key-ring.ts';
+import { type EnvironmentId, type EnvironmentName, parseEnvironmentName } from '../domain/ids.ts';
+import type { StoredKey } from './keys.ts';
+import { type NewKey, newRootKeyText, rootKeyOf } from './new-key.ts';
 import type { Sealer } from './seal.ts';
-
-export interface NewKey {
-  readonly id: string;
-  readonly environmentId: EnvironmentId;
-  readonly digest: Uint8Array;
-  readonly sealed: Uint8Array;
-}
 
 /** Each method is safe to repeat and to race with another process. */
 export interface KeyStore {
   ensureEnvironment(name: EnvironmentName): Promise<EnvironmentId>;
-  /** Leaves a key that is there alone, revoked or not. */
+  /** Leaves a key that is there alone, revoked, rotated or not. */
   insertKey(key: NewKey): Promise<void>;
-  /** Inserts only into an environment without a live key. */
+  /** Inserts only into an environment without a root key that lasts. */
   insertFirstKey(key: NewKey): Promise<void>;
-  /** Newest first. */
+  /** Newest first, then those in the grace of a rotation. */
   listLiveKeys(): Promise<readonly StoredKey[]>;
 }
 
@@ -29,29 +22,33 @@ export interface EnsureKeysOrder {
   readonly secretKeys: readonly string[] | null;
 }
 
-/**
- * The dev key to print, null when the keys are the operator's own.
- * Throws a plain sentence when a stored key was sealed under another ENCRYPTION_KEY.
- */
-export async function ensureKeys({ store, sealer, secretKeys }: EnsureKeysOrder): Promise<string | null> {
+export interface EnsuredKeys {
+  /** To print; null when the keys are the operator's own. */
+  readonly devKey: string | null;
+  /** Keys that are still sealed under an older encryption key. */
+  readonly outdated: number;
+}
+
+/** Throws a plain sentence when a stored key was sealed under another ENCRYPTION_KEY. */
+export async function ensureKeys({ store, sealer, secretKeys }: EnsureKeysOrder): Promise<EnsuredKeys> {
   for (const secretKey of secretKeys ?? []) {
     const environmentId = await store.ensureEnvironment(environmentNameOf(secretKey));
-    await store.insertKey(newKey(secretKey, environmentId, sealer));
+    await store.insertKey(rootKeyOf(secretKey, { environmentId, name: null }, sealer));
   }
   const devEnvironmentId = secretKeys === null ? await ensureDevKey(store, sealer) : null;
-  const opened = (await store.listLiveKeys()).map((key) => ({ key, secretKey: openStored(key, sealer) }));
-  return opened.find(({ key }) => key.environment.id === devEnvironmentId)?.secretKey ?? null;
+  const opened = (await store.listLiveKeys()).flatMap((key) =>
+    key.sealed === null ? [] : [{ key, ...openStored(key.id, key.sealed, sealer) }],
+  );
+  return {
+    devKey: opened.find(({ key }) => key.environment.id === devEnvironmentId)?.secretKey ?? null,
+    outdated: opened.filter(({ isOutdated }) => isOutdated).length,
+  };
 }
 
 async function ensureDevKey(store: KeyStore, sealer: Sealer): Promise<EnvironmentId> {
   const environmentId = await store.ensureEnvironment('dev');
-  await store.insertFirstKey(newKey(`tr_dev_${randomBytes(20).toString('hex')}`, environmentId, sealer));
+  await store.insertFirstKey(rootKeyOf(newRootKeyText('dev'), { environmentId, name: null }, sealer));
   return environmentId;
-}
-
-function newKey(secretKey: string, environmentId: EnvironmentId, sealer: Sealer): NewKey {
-  const id = `key_${idBody(Date.now(), randomBytes(16))}`;
-  return { id, environmentId, digest: digestOf(secretKey), sealed: sealer.seal(secretKey, id) };
 }
 
 function environmentNameOf(secretKey: string): EnvironmentName {
@@ -60,9 +57,9 @@ function environmentNameOf(secretKey: string): EnvironmentName {
   return name;
 }
 
-function openStored(key: StoredKey, sealer: Sealer): string {
-  const secretKey = sealer.open(key.sealed, key.id);
-  if (secretKey !== null) return secretKey;
+function openStored(keyId: string, sealed: Uint8Array, sealer: Sealer) {
+  const opened = sealer.open(sealed, keyId);
+  if (opened !== null) return opened;
   throw new Error(
     'ENCRYPTION_KEY does not open the secret keys stored in this database. ' +
       'Start with the ENCRYPTION_KEY that was used when they were stored.',

@@ -24,14 +24,25 @@ export interface PublicTokenOrder {
   readonly ttlSeconds: number;
   /** Seconds since 1970; default: now. */
   readonly issuedAtSeconds?: number;
+  /** Good for one request. */
+  readonly isOneTime?: boolean;
+  /** Id of the additional key that orders it: when that one is over, so is the token. */
+  readonly mintedBy?: string | null;
   /** For the SDK's subscriptions to runs; sessions take no notice of it. */
   readonly realtime?: { readonly skipColumns?: readonly string[] | undefined };
 }
 
 /** No two are alike: `jti` tells apart tokens of one second. */
 export function signPublicToken(order: PublicTokenOrder): Promise<string> {
-  const { scopes, realtime, issuedAtSeconds = Math.floor(Date.now() / 1_000) } = order;
-  return new SignJWT({ pub: true, scopes, ...(realtime === undefined ? {} : { realtime }) })
+  const { scopes, realtime, isOneTime = false, mintedBy = null } = order;
+  const { issuedAtSeconds = Math.floor(Date.now() / 1_000) } = order;
+  return new SignJWT({
+    pub: true,
+    scopes,
+    ...(realtime === undefined ? {} : { realtime }),
+    ...(isOneTime ? { otu: true } : {}),
+    ...(mintedBy === null ? {} : { mintedBy }),
+  })
     .setProtectedHeader({ alg: tokenAlgorithm })
     .setSubject(order.environment.id)
     .setIssuer(tokenIssuer)

@@ -1,12 +1,16 @@
+import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type Grant,
-  mayCancelRun,
+  isScope,
+  mayActOnRun,
   mayCreate,
   mayReadRun,
   mayReadSession,
   permits,
+  permitsAll,
   type ScopeCheck,
+  scopesBeyond,
 } from '../../src/domain/scope.ts';
 
 const granted = (...scopes: string[]): Grant => ({ kind: 'scopes', scopes });
@@ -118,6 +122,75 @@ describe('what each operation asks for', () => {
     ['write:tags:blue', false],
     ['write:sessions', false],
   ])('cancelling run_1 of my-chat with %s: %s', (scope, expected) => {
-    expect(permits(granted(scope), mayCancelRun({ runId: 'run_1', taskIdentifier: 'my-chat' }))).toBe(expected);
+    expect(permits(granted(scope), mayActOnRun({ runId: 'run_1', taskIdentifier: 'my-chat' }))).toBe(expected);
   });
+});
+
+describe('a key may grant', () => {
+  test.each([
+    ['admin', 'admin', true],
+    ['admin', 'write:all', true],
+    ['*:all', 'admin', false],
+    ['*:all', 'admin:sessions', true],
+    ['read:sessions', 'read:sessions', true],
+    ['read:sessions', 'read:sessions:chat_1', true],
+    ['read:sessions:chat_1', 'read:sessions:chat_1', true],
+    ['read:sessions:a:b', 'read:sessions:a:b', true],
+    ['read:all:chat_1', 'read:sessions:chat_1', true],
+    ['read:sessions:chat_1', 'read:sessions', false],
+    ['read:sessions:chat_1', 'read:sessions:chat_2', false],
+    ['read:sessions:chat_1', 'read:sessions:chat_1:2', false],
+    ['read:sessions', 'write:sessions', false],
+    ['read:sessions', '*:sessions', false],
+    ['read:sessions', 'read:all', false],
+    ['read:sessions', 'read', false],
+    ['read', 'read', false],
+  ])('with %s the scope %s: %s', (held, wanted, expected) => {
+    expect(scopesBeyond(granted(held), [wanted])).toEqual(expected ? [] : [wanted]);
+  });
+
+  test('everything when it is a root key, nothing when it has no scopes', () => {
+    expect(scopesBeyond(all, ['admin', 'read:sessions'])).toEqual([]);
+    expect(scopesBeyond(granted(), ['read:sessions'])).toEqual(['read:sessions']);
+    expect(scopesBeyond(granted('read:runs', 'read:sessions:a'), ['read:sessions:a', 'admin', 'read:tags'])).toEqual([
+      'admin',
+      'read:tags',
+    ]);
+  });
+
+  test('nothing that it could not do itself: what a granted scope opens, the key opens', () => {
+    const part = fc.constantFrom('read', 'write', 'admin', '*', 'all', 'sessions', 'tasks', 'a', 'a:b', '');
+    const scope = fc
+      .oneof(part, fc.tuple(part, part), fc.tuple(part, part, part))
+      .map((parts) => [parts].flat().join(':'));
+    const check = fc.record({ action: part, type: part, ids: fc.array(part, { maxLength: 2 }) });
+    const held = fc.array(scope, { maxLength: 3 }).map((scopes) => granted(...scopes));
+    fc.assert(
+      fc.property(held, scope, check, (key, wanted, asked) => {
+        fc.pre(scopesBeyond(key, [wanted]).length === 0);
+        return !permits(granted(wanted), [asked]) || permits(key, [asked]);
+      }),
+      { numRuns: 1_000 },
+    );
+  });
+});
+
+test('what no scope names is for those who may do everything', () => {
+  expect([all, granted('admin')].map(permitsAll)).toEqual([true, true]);
+  expect([granted(), granted('*:all', 'admin:all')].map(permitsAll)).toEqual([false, false]);
+});
+
+test.each([
+  ['admin', true],
+  ['read:sessions', true],
+  ['*:all', true],
+  ['trigger:tasks:my task: 1', true],
+  ['reed:sessions', false],
+  ['read', false],
+  ['read:', false],
+  ['read:sessions:', false],
+  ['read: sessions', false],
+  ['', false],
+])('%s is a scope that can open something: %s', (text, expected) => {
+  expect(isScope(text)).toBe(expected);
 });

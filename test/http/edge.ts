@@ -6,6 +6,7 @@ import { connect, type Socket } from 'node:net';
 import { httpApp } from '../../src/http/app.ts';
 import { type HttpParts, noRateLimits, type SnapshotParts } from '../../src/http/http-parts.ts';
 import { listen } from '../../src/http/listen.ts';
+import type { UsedTokens } from '../../src/http/use-once.ts';
 import type { Fact } from '../../src/observe/facts.ts';
 import type { Streams } from '../../src/streams/streams.ts';
 import type { Waitpoints } from '../../src/streams/waitpoints.ts';
@@ -39,6 +40,8 @@ export const refusingUseCases = {
   cancelRun: unreachable,
   claimRun: unreachable,
 };
+
+export const refusingTokens: UsedTokens = { take: unreachable, giveBack: unreachable };
 
 /** Everything about streams begins with the session. */
 export const refusingStreams: Streams = {
@@ -75,6 +78,7 @@ export async function startEdge(parts: Partial<HttpParts> = {}): Promise<Edge> {
     keys: ringOf(secretKey),
     snapshots: refusingSnapshots,
     rateLimits: noRateLimits,
+    usedTokens: refusingTokens,
     probes: {},
     observe: (fact) => void facts.push(fact),
     ...parts,

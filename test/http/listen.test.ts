@@ -10,6 +10,7 @@ import {
   openRaw,
   refusingSnapshots,
   refusingStreams,
+  refusingTokens,
   refusingUseCases,
   refusingWaitpoints,
   secretKey,
@@ -50,6 +51,7 @@ describe('the socket', () => {
       keys: ringOf(secretKey),
       snapshots: refusingSnapshots,
       rateLimits: noRateLimits,
+      usedTokens: refusingTokens,
       probes: {},
       observe: () => undefined,
     });

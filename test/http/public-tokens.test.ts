@@ -96,7 +96,7 @@ describe('400', () => {
     ['an empty list of scopes', { scopes: [] }, 'scopes'],
     ['a scope that is no text', { scopes: [7] }, 'scopes.0'],
     ['a time that is neither', { scopes, expirationTime: true }, 'expirationTime'],
-    ['a token for one use', { scopes, oneTimeUse: true }, 'oneTimeUse'],
+    ['a use that is no truth value', { scopes, oneTimeUse: 'once' }, 'oneTimeUse'],
     ['scopes that no header can carry', { scopes: Array.from({ length: 100 }, () => 'x'.repeat(200)) }, 'scopes'],
     ['a list', [], ''],
   ])('%s', async (_, body, path) => {

@@ -2,12 +2,16 @@ CREATE TABLE api_keys (
   id text NOT NULL,
   environment_id text NOT NULL,
   digest bytea NOT NULL,
-  sealed bytea NOT NULL,
+  sealed bytea,
   created_at timestamp with time zone NOT NULL DEFAULT clock_timestamp(),
   revoked_at timestamp with time zone,
+  name text,
+  scopes text[],
+  grace_ends_at timestamp(3) with time zone,
   CONSTRAINT api_keys_pkey PRIMARY KEY (id),
   CONSTRAINT api_keys_digest_key UNIQUE (digest),
-  CONSTRAINT api_keys_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id)
+  CONSTRAINT api_keys_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
+  CONSTRAINT api_keys_root_or_additional CHECK (((scopes IS NULL) = (sealed IS NOT NULL)))
 );
 CREATE INDEX api_keys_environment ON api_keys USING btree (environment_id);
 
@@ -166,6 +170,14 @@ CREATE TABLE snapshots (
   CONSTRAINT snapshots_check CHECK ((num_nonnulls(body, object_name) = 1)),
   CONSTRAINT snapshots_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
 );
+
+CREATE TABLE used_tokens (
+  digest bytea NOT NULL,
+  use_id text NOT NULL,
+  kept_until timestamp with time zone NOT NULL,
+  CONSTRAINT used_tokens_pkey PRIMARY KEY (digest)
+);
+CREATE INDEX used_tokens_kept_until ON used_tokens USING btree (kept_until);
 
 CREATE TABLE waitpoints (
   id text NOT NULL,

@@ -5,7 +5,7 @@ import { runIdOf, sessionIdOf } from '../../src/domain/ids.ts';
 import { attemptKeyTtlSeconds, signAttemptKey, verifyAttemptKey } from '../../src/tokens/attempt-key.ts';
 import { importRootKey, signPublicToken, tokenIssuer } from '../../src/tokens/sign.ts';
 import { verifyPublicToken } from '../../src/tokens/verify.ts';
-import { environmentOf, ringOf } from './stored-keys.ts';
+import { environmentOf, keyIdOf, ringOf, ringOfRows, storedAdditionalKey, storedKey } from './stored-keys.ts';
 
 const devKey = 'tr_dev_0123456789abcdef';
 const ring = ringOf(devKey, 'tr_prod_0123456789abcdef');
@@ -16,6 +16,9 @@ const attempt = {
   runNumber: 3,
   attempt: 2,
 };
+
+const claimant = { grant: { kind: 'all' }, restrictedKeyId: null } as const;
+const owner = { environment: dev, attempt, grant: { kind: 'all' }, keyId: keyIdOf(devKey), mintedBy: null };
 
 const signedAs = (claims: Record<string, unknown>, header: Record<string, unknown> = { typ: 'run+jwt' }) =>
   new SignJWT({
@@ -31,11 +34,22 @@ const signedAs = (claims: Record<string, unknown>, header: Record<string, unknow
     .sign(new TextEncoder().encode(devKey));
 
 test('a key names its environment and its attempt, and is no public token', async () => {
-  const key = await signAttemptKey(ring, { environment: dev, attempt, ttlSeconds: 60 });
-  expect(await verifyAttemptKey(ring, key)).toEqual({ environment: dev, attempt });
+  const key = await signAttemptKey(ring, { environment: dev, attempt, claimant, ttlSeconds: 60 });
+  expect(await verifyAttemptKey(ring, key)).toEqual(owner);
   expect(await verifyPublicToken(ring, key)).toEqual({ kind: 'other' });
   expect(decodeProtectedHeader(key).typ).toBe('run+jwt');
-  expect(await verifyAttemptKey(ring, await signedAs({}))).toEqual({ environment: dev, attempt });
+  expect(await verifyAttemptKey(ring, await signedAs({}))).toEqual(owner);
+});
+
+test('a restricted key that claims gives its attempt what it has itself, for as long as it lives', async () => {
+  const additional = `tr_dev_sk_${'a'.repeat(24)}`;
+  const grant = { kind: 'scopes', scopes: ['write:tasks:my-chat'] } as const;
+  const restricted = { grant, restrictedKeyId: keyIdOf(additional) };
+  const rows = [storedKey(devKey), storedAdditionalKey(additional, ...grant.scopes)];
+  const keys = ringOfRows(rows);
+  const key = await signAttemptKey(keys, { environment: dev, attempt, claimant: restricted, ttlSeconds: 60 });
+  expect(await verifyAttemptKey(keys, key)).toEqual({ ...owner, grant, mintedBy: keyIdOf(additional) });
+  expect(await verifyAttemptKey(ringOfRows(rows.slice(0, 1)), key)).toBeNull();
 });
 
 test('other credentials are left to others', async () => {
@@ -46,7 +60,7 @@ test('other credentials are left to others', async () => {
 
 describe('opens nothing', () => {
   test.each<[string, () => Promise<string>]>([
-    ['expired', () => signAttemptKey(ring, { environment: dev, attempt, ttlSeconds: -1 })],
+    ['expired', () => signAttemptKey(ring, { environment: dev, attempt, claimant, ttlSeconds: -1 })],
     ['altered', async () => `${(await signedAs({})).slice(0, -4)}AAAA`],
     ['with the header of a public token', () => signedAs({}, {})],
     ['for another audience', () => signedAs({ aud: 'https://api.trigger.dev' })],

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { bearerBytesMax } from '../../src/domain/limits.ts';
 import { importRootKey, signPublicToken, tokenAudience, tokenIssuer } from '../../src/tokens/sign.ts';
 import { verifyPublicToken } from '../../src/tokens/verify.ts';
-import { environmentOf, ringOf } from './stored-keys.ts';
+import { environmentOf, keyIdOf, ringOf, ringOfRows, storedAdditionalKey, storedKey } from './stored-keys.ts';
 
 const devKey = 'tr_dev_0123456789abcdef';
 const olderDevKey = 'tr_dev_fedcba9876543210';
@@ -32,7 +32,14 @@ describe('tokens that are good', () => {
   test('a minted token verifies, for its environment and with its scopes', async () => {
     const rootKey = await importRootKey(devKey);
     const token = await signPublicToken({ environment: dev, rootKey, scopes, ttlSeconds: 3_600 });
-    expect(await verifyPublicToken(ring, token)).toEqual({ kind: 'valid', environment: dev, scopes });
+    expect(await verifyPublicToken(ring, token)).toEqual({
+      kind: 'valid',
+      environment: dev,
+      scopes,
+      keyId: keyIdOf(devKey),
+      mintedBy: null,
+      once: null,
+    });
   });
 
   test('minted tokens are fresh: no two of one second are the same', async () => {
@@ -51,6 +58,58 @@ describe('tokens that are good', () => {
     }
     const mixed = await signed(claims({ scopes: ['read:runs', 7, null, ['admin']] }));
     expect(await verifyPublicToken(ring, mixed)).toMatchObject({ scopes: ['read:runs'] });
+  });
+});
+
+describe('a token for one use', () => {
+  const onceOf = async (token: string) => {
+    const verdict = await verifyPublicToken(ring, token);
+    return verdict.kind === 'valid' && verdict.once !== null ? Buffer.from(verdict.once.digest).toString('hex') : null;
+  };
+
+  test('is known by what its signature covers, and another token is another one', async () => {
+    const [first, second] = [await signed(claims({ otu: true })), await signed(claims({ otu: true, jti: 'other' }))];
+    expect(await onceOf(first)).toMatch(/^[0-9a-f]{64}$/);
+    expect(await onceOf(first)).not.toBe(await onceOf(second));
+  });
+
+  test('is the same one however its signature is spelled', async () => {
+    const token = await signed(claims({ otu: true }));
+    // 32 bytes are 42 digits and a half: the last digit has two bits that nobody reads.
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    const last = alphabet.indexOf(token.at(-1) ?? '');
+    const spellings = [1, 2, 3].map((bits) => token.slice(0, -1) + alphabet[last ^ bits]);
+    const known = await onceOf(token);
+    for (const spelling of spellings) expect([known, null]).toContain(await onceOf(spelling));
+  });
+
+  test.each([['true'], [1], [false], [null]])('is marked by true and by nothing else: %j', async (otu) => {
+    expect(await onceOf(await signed(claims({ otu })))).toBeNull();
+  });
+});
+
+describe('a token that an additional key has ordered', () => {
+  const additionalKey = `tr_dev_sk_${'a'.repeat(24)}`;
+  const token = async () => {
+    const rootKey = await importRootKey(devKey);
+    return signPublicToken({ environment: dev, rootKey, scopes, ttlSeconds: 60, mintedBy: keyIdOf(additionalKey) });
+  };
+
+  test('names it, and is good while that key is', async () => {
+    const keys = ringOfRows([storedKey(devKey), storedAdditionalKey(additionalKey, 'read:sessions')]);
+    expect(await verifyPublicToken(keys, await token())).toMatchObject({
+      kind: 'valid',
+      mintedBy: keyIdOf(additionalKey),
+    });
+  });
+
+  test('is over when that key is', async () => {
+    expect(await verifyPublicToken(ringOfRows([storedKey(devKey)]), await token())).toEqual({ kind: 'invalid' });
+  });
+
+  test('cannot be signed with the key itself', async () => {
+    const keys = ringOfRows([storedKey(devKey), storedAdditionalKey(additionalKey, 'admin')]);
+    expect(await verifyPublicToken(keys, await signed(claims(), additionalKey))).toEqual({ kind: 'invalid' });
   });
 });
 

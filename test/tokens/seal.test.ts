@@ -5,11 +5,11 @@ const encryptionKey = '0f'.repeat(32);
 const secretKey = 'tr_dev_0123456789abcdef';
 
 describe('sealed keys', () => {
-  const sealer = createSealer(encryptionKey);
+  const sealer = createSealer([encryptionKey]);
 
   test('what was sealed opens again, for its own row only', () => {
     const sealed = sealer.seal(secretKey, 'key_1');
-    expect(sealer.open(sealed, 'key_1')).toBe(secretKey);
+    expect(sealer.open(sealed, 'key_1')).toEqual({ secretKey, isOutdated: false });
     expect(sealer.open(sealed, 'key_2')).toBeNull();
   });
 
@@ -20,7 +20,17 @@ describe('sealed keys', () => {
   });
 
   test('another encryption key opens nothing', () => {
-    expect(createSealer('f0'.repeat(32)).open(sealer.seal(secretKey, 'key_1'), 'key_1')).toBeNull();
+    expect(createSealer(['f0'.repeat(32)]).open(sealer.seal(secretKey, 'key_1'), 'key_1')).toBeNull();
+  });
+
+  test('after a rotation older seals open and say so; new ones are of the newest key', () => {
+    const rotated = createSealer(['f0'.repeat(32), encryptionKey]);
+    const old = sealer.seal(secretKey, 'key_1');
+    expect(rotated.open(old, 'key_1')).toEqual({ secretKey, isOutdated: true });
+    const anew = rotated.seal(secretKey, 'key_1');
+    expect(rotated.open(anew, 'key_1')).toEqual({ secretKey, isOutdated: false });
+    expect(sealer.open(anew, 'key_1')).toBeNull();
+    expect(createSealer(['f0'.repeat(32)]).open(anew, 'key_1')?.secretKey).toBe(secretKey);
   });
 
   test('no altered bit and no shortened seal opens', () => {
@@ -33,6 +43,6 @@ describe('sealed keys', () => {
   });
 
   test('an encryption key of the wrong length is refused in a plain sentence', () => {
-    expect(() => createSealer('0f')).toThrow('ENCRYPTION_KEY: expected 64 hexadecimal digits');
+    expect(() => createSealer(['0f'])).toThrow('ENCRYPTION_KEY: expected 64 hexadecimal digits');
   });
 });

@@ -1,12 +1,12 @@
 import { z } from 'zod';
-import { parseRunId } from '../../domain/ids.ts';
 import { smallBodyBytesMax } from '../../domain/limits.ts';
 import { attemptKeyTtlSeconds, signAttemptKey } from '../../tokens/attempt-key.ts';
+import { runToActOn } from '../addressed-run.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { readBody } from '../json-body.ts';
 import type { JsonBody } from '../operation.ts';
-import { orRefuse, refuse } from '../refusal.ts';
-import { callerOf, pathPart, type Route } from '../route.ts';
+import { orRefuse } from '../refusal.ts';
+import { callerOf, type Route } from '../route.ts';
 import type { Wire } from '../wire-schemas.ts';
 
 /** PostgreSQL counts attempts in 32 bits. */
@@ -37,7 +37,7 @@ export const claimRunRoute = ({ useCases, keys }: HttpParts): Route => ({
   method: 'POST',
   path: '/api/v1/runs/:run/claim',
   crossOrigin: false,
-  credential: 'secret',
+  credential: 'scoped secret',
   operation: {
     id: 'claim_run',
     tag: 'runs',
@@ -45,20 +45,20 @@ export const claimRunRoute = ({ useCases, keys }: HttpParts): Route => ({
     description: 'The first call of each attempt of a task: from then on this attempt alone writes for the session.',
     body: claimBody,
     answers: { 200: { description: 'Granted.', schema: claim } },
-    refusals: ['run_not_found', 'claim_refused'],
+    refusals: ['scope_missing', 'run_not_found', 'claim_refused'],
   },
   async answer(exchange) {
-    const { environment } = callerOf(exchange);
-    const runId = parseRunId(pathPart(exchange, 'run'));
+    const claimant = callerOf(exchange);
+    const { environment } = claimant;
     const { attempt } = await readBody(exchange, claimBody);
-    if (runId === null) return refuse({ code: 'run_not_found' });
-    exchange.state.runId = runId;
+    const runId = await runToActOn(exchange, useCases);
     const granted = orRefuse(await useCases.claimRun({ environmentId: environment.id, runId, attempt }));
     exchange.state.sessionId = granted.sessionId;
     const { sessionId, runNumber, deadlineAt } = granted;
     const attemptKey = await signAttemptKey(keys, {
       environment,
       attempt: { sessionId, runId, runNumber, attempt },
+      claimant,
       ttlSeconds: attemptKeyTtlSeconds(deadlineAt, Date.now()),
     });
     exchange.body = {

@@ -58,7 +58,7 @@ export const createSessionRoute = ({ useCases, keys }: HttpParts): Route => ({
     // The token of a session with an external id names nothing else, so it is signed while the session is made.
     const [outcome, token] = await Promise.all([
       useCases.createSession({ environment, request, requestKey }),
-      request.externalId === null ? null : signSessionToken(keys, environment, request.externalId),
+      request.externalId === null ? null : signSessionToken(keys, caller, request.externalId),
     ]);
     const created = orRefuse(outcome);
     exchange.state.sessionId = created.session.id;
@@ -66,7 +66,7 @@ export const createSessionRoute = ({ useCases, keys }: HttpParts): Route => ({
     exchange.status = created.isCached ? 200 : 201;
     exchange.body = createdSessionJson(
       created,
-      token ?? (await signSessionToken(keys, environment, sessionKey(created.session))),
+      token ?? (await signSessionToken(keys, caller, sessionKey(created.session))),
     );
   },
 });

@@ -6,7 +6,7 @@ import { openEventStream } from '../event-stream.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { streamOperationId, streamPaths, streamToRead } from '../named-stream.ts';
 import { orRefuse, refuse } from '../refusal.ts';
-import type { Exchange, Route } from '../route.ts';
+import { callerOf, type Exchange, type Route } from '../route.ts';
 
 const streamVersion = z.literal('v2').meta({ description: 'The format of the events and records.' });
 
@@ -61,7 +61,7 @@ const followHeaders = z.object({
 
 const eventsText = `Server-sent events: \`batch\` with records \`{ records: [{ seq_num, timestamp, body, headers? }], tail }\`, \`ping\` every few seconds of silence, and \`data: [DONE]\` before an orderly end. The id of an event is the \`seq_num\` of its last record.`;
 
-export const followStreamRoutes = ({ streams }: Pick<HttpParts, 'streams'>): readonly Route[] =>
+export const followStreamRoutes = ({ streams, keys }: Pick<HttpParts, 'streams' | 'keys'>): readonly Route[] =>
   streamPaths.map((path) => ({
     method: 'GET',
     path,
@@ -90,7 +90,7 @@ export const followStreamRoutes = ({ streams }: Pick<HttpParts, 'streams'>): rea
       const timeoutMs = timeoutOf(exchange) * 1_000;
       const stream = await streamToRead(exchange, streams);
       const { from, until } = await rangeOf(exchange, streams, stream);
-      await follow(exchange, streams, { stream, order: { from, until, timeoutMs } });
+      await follow(exchange, { streams, keys }, { stream, order: { from, until, timeoutMs } });
     },
   }));
 
@@ -134,10 +134,12 @@ async function rangeOf(
 
 async function follow(
   exchange: Exchange,
-  streams: Pick<Streams, 'openTail'>,
+  { streams, keys }: Pick<HttpParts, 'streams' | 'keys'>,
   { stream, order }: { stream: NamedStream; order: Range & { readonly timeoutMs: number } },
 ): Promise<void> {
   const tail = orRefuse(streams.openTail(stream, order));
+  // Whether the token has expired is asked at the next connect; a revoked key ends what it had opened.
+  const unwatch = keys.watch(callerOf(exchange).keyIds, () => tail.end('revoked'));
   const events = openEventStream(exchange, { isSettled: order.until !== null, onGone: () => tail.end('gone') });
   try {
     events.finish(await tail.follow(events));
@@ -145,5 +147,7 @@ async function follow(
     // The answer has begun: only a cut tells the client that it did not end in order.
     events.finish('gone');
     throw thrown;
+  } finally {
+    unwatch();
   }
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
-import { parseRunId, parseWaitpointId } from '../../domain/ids.ts';
+import { parseWaitpointId } from '../../domain/ids.ts';
 import type { WaitpointState } from '../../domain/waitpoint.ts';
+import { runToJudge } from '../addressed-run.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { orRefuse } from '../refusal.ts';
 import { callerOf, pathPart, type Route } from '../route.ts';
@@ -20,24 +21,23 @@ const heldWaitpoint = z
  * Blocks a run on a waitpoint (protocol section 8.2). The official client wants `success` and reads nothing else: after it,
  * its runtime waits for the outcome. Ours answers with the outcome, or `WAITING` after half a minute: then it is asked again.
  */
-export const holdWaitpointRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>): Route => ({
+export const holdWaitpointRoute = ({ waitpoints, useCases }: Pick<HttpParts, 'waitpoints' | 'useCases'>): Route => ({
   method: 'POST',
   path: '/engine/v1/runs/:run/waitpoints/tokens/:waitpoint/wait',
   crossOrigin: false,
-  credential: 'secret',
+  credential: 'scoped secret',
   operation: {
     id: 'hold_waitpoint',
     tag: 'runs',
     summary: 'Wait until a waitpoint completes',
     description: 'Answers with the outcome, or after half a minute without one that it is still waited for.',
     answers: { 200: { description: 'The waitpoint as it is now.', schema: heldWaitpoint } },
-    refusals: ['run_not_found', 'waitpoint_not_found', 'waiters_crowded'],
+    refusals: ['scope_missing', 'run_not_found', 'waitpoint_not_found', 'waiters_crowded'],
   },
   async answer(exchange) {
     const { environment } = callerOf(exchange);
-    const runId = parseRunId(pathPart(exchange, 'run'));
+    const runId = await runToJudge(exchange, useCases);
     const id = parseWaitpointId(pathPart(exchange, 'waitpoint'));
-    if (runId !== null) exchange.state.runId = runId;
     const leaving = new AbortController();
     exchange.res.once('close', () => leaving.abort());
     const { state } = orRefuse(await waitpoints.hold({ environment, runId, id }, leaving.signal));

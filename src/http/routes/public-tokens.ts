@@ -7,6 +7,7 @@ import {
   tokenScopeLengthMax,
   tokenScopesMax,
 } from '../../domain/limits.ts';
+import { scopesBeyond } from '../../domain/scope.ts';
 import { expirationSeconds } from '../../tokens/expiration-time.ts';
 import { newestRootKey } from '../../tokens/key-ring.ts';
 import { signPublicToken } from '../../tokens/sign.ts';
@@ -22,7 +23,7 @@ const malformed = 'Invalid request body';
 const tokenFields = z.object({
   scopes: z.array(name(tokenScopeLengthMax)).min(1).max(tokenScopesMax),
   expirationTime: z.union([z.string(), z.number()]).optional(),
-  oneTimeUse: z.literal(false, 'One-time tokens are not supported by this server').optional(),
+  oneTimeUse: z.boolean().optional(),
   realtime: z.object({ skipColumns: z.array(text(tokenScopeLengthMax)).max(tokenScopesMax).optional() }).optional(),
 });
 
@@ -33,12 +34,12 @@ const tokenBody: JsonBody<z.output<typeof tokenFields>> = {
   malformed,
 };
 
-/** For callers that cannot sign for themselves. A secret key opens its whole environment, so it may grant any scope. */
+/** For callers that cannot sign for themselves. Nobody may grant more than it has: a root key has its whole environment. */
 export const publicTokensRoute = ({ keys }: HttpParts): Route => ({
   method: 'POST',
   path: '/api/v1/auth/public-tokens',
   crossOrigin: false,
-  credential: 'secret',
+  credential: 'scoped secret',
   operation: {
     id: 'create_public_token',
     tag: 'tokens',
@@ -50,21 +51,25 @@ export const publicTokensRoute = ({ keys }: HttpParts): Route => ({
         schema: z.object({ token: z.string() }).meta({ id: 'CreatePublicTokenResponseBody' }),
       },
     },
-    refusals: ['token_order_invalid'],
+    refusals: ['token_order_invalid', 'scopes_exceed_key'],
   },
   async answer(exchange) {
-    const { environment } = callerOf(exchange);
+    const { environment, grant, restrictedKeyId } = callerOf(exchange);
     const order = await readBody(exchange, tokenBody);
+    const deniedScopes = scopesBeyond(grant, order.scopes);
+    if (deniedScopes.length > 0) return refuse({ code: 'scopes_exceed_key', deniedScopes });
     const nowSeconds = Math.floor(Date.now() / 1_000);
     const ttlSeconds = ttlOf(order.expirationTime ?? nowSeconds + publicTokenTtlDefaultSeconds, nowSeconds);
     const rootKey = await newestRootKey(keys, environment);
-    const { scopes, realtime } = order;
+    const { scopes, realtime, oneTimeUse = false } = order;
     const token = await signPublicToken({
       environment,
       rootKey,
       scopes,
       ttlSeconds,
       issuedAtSeconds: nowSeconds,
+      isOneTime: oneTimeUse,
+      mintedBy: restrictedKeyId,
       ...(realtime === undefined ? {} : { realtime }),
     });
     // Signed, and then refused by every route, it would be of no use to anyone.

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { refuse } from '../refusal.ts';
 import { callerOf, type Route } from '../route.ts';
 
 /**
@@ -9,7 +10,7 @@ export const tokenClaimsRoute: Route = {
   method: 'POST',
   path: '/api/v1/auth/jwt/claims',
   crossOrigin: false,
-  credential: 'secret',
+  credential: 'scoped secret',
   operation: {
     id: 'token_claims',
     tag: 'tokens',
@@ -21,8 +22,11 @@ export const tokenClaimsRoute: Route = {
         schema: z.object({ sub: z.string(), pub: z.literal(true) }).meta({ id: 'TokenClaimsResponseBody' }),
       },
     },
+    refusals: ['key_cannot_sign'],
   },
   async answer(exchange) {
-    exchange.body = { sub: callerOf(exchange).environment.id, pub: true };
+    const { environment, restrictedKeyId } = callerOf(exchange);
+    if (restrictedKeyId !== null) return refuse({ code: 'key_cannot_sign' });
+    exchange.body = { sub: environment.id, pub: true };
   },
 };

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { mayReadSession, permits } from '../../domain/scope.ts';
 import { readTranscriptPage, type TranscriptRequest } from '../../domain/transcript.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { refuse } from '../refusal.ts';
@@ -26,22 +27,25 @@ export const transcriptRoute = ({ useCases, snapshots }: Pick<HttpParts, 'useCas
   method: 'GET',
   path: '/api/v1/sessions/:session/transcript',
   crossOrigin: true,
-  credential: 'secret',
+  credential: 'scoped secret',
   operation: {
     id: 'retrieve_transcript',
     tag: 'sessions',
     summary: 'Read the conversation in the session’s snapshot',
     query: transcriptQuery,
     answers: { 200: { description: 'One page, oldest message first.', schema: transcript } },
-    refusals: ['invalid_query', 'not_found'],
+    refusals: ['invalid_query', 'not_found', 'scope_missing'],
   },
   async answer(exchange) {
-    const { environment } = callerOf(exchange);
+    const { environment, grant } = callerOf(exchange);
     const key = pathPart(exchange, 'session');
     const request = requestOf(exchange);
     const session = await useCases.retrieveSession({ environmentId: environment.id, key });
     if (session === null) return refuse({ code: 'not_found', retry: false });
     exchange.state.sessionId = session.id;
+    if (!permits(grant, mayReadSession([session.id, session.externalId ?? session.id]))) {
+      return refuse({ code: 'scope_missing' });
+    }
     const snapshot = await snapshots.store.read(session.id);
     const page: Wire<typeof transcript> =
       snapshot === null ? { messages: [] } : readTranscriptPage(textOf(snapshot.bytes), request);

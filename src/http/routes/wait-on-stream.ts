@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import { parseRunId } from '../../domain/ids.ts';
 import {
   externalIdLengthMax,
   idempotencyKeyLengthMax,
@@ -8,12 +7,15 @@ import {
   waitBodyBytesMax,
   waitpointTagsMax,
 } from '../../domain/limits.ts';
+import { mayReadSession, permits } from '../../domain/scope.ts';
 import { parseDuration, parseTimeout, type Timeout } from '../../domain/waitpoint.ts';
+import { runToJudge } from '../addressed-run.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { readBody } from '../json-body.ts';
+import { keysOf } from '../named-stream.ts';
 import type { JsonBody } from '../operation.ts';
 import { orRefuse, refuse } from '../refusal.ts';
-import { callerOf, pathPart, type Route } from '../route.ts';
+import { type Caller, callerOf, type Route } from '../route.ts';
 import { name, text } from '../session-fields.ts';
 
 const timeout = z.string().transform((value, issues): Timeout => {
@@ -54,11 +56,15 @@ const registeredWait = z
   .meta({ id: 'WaitOnStreamResponseBody' });
 
 /** A run registers that it waits for the next record (protocol section 8.1). */
-export const waitOnStreamRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>): Route => ({
+export const waitOnStreamRoute = ({
+  waitpoints,
+  streams,
+  useCases,
+}: Pick<HttpParts, 'waitpoints' | 'streams' | 'useCases'>): Route => ({
   method: 'POST',
   path: '/api/v1/runs/:run/session-streams/wait',
   crossOrigin: false,
-  credential: 'secret',
+  credential: 'scoped secret',
   operation: {
     id: 'wait_on_stream',
     tag: 'runs',
@@ -66,14 +72,21 @@ export const waitOnStreamRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>)
     description: 'Completed with the first record after `lastSeqNum`, also when that is there already.',
     body: waitBody,
     answers: { 200: { description: 'The waitpoint; hold it next.', schema: registeredWait } },
-    refusals: ['run_not_found', 'session_not_found', 'too_many_waitpoint_tags', 'run_superseded', 'waits_crowded'],
+    refusals: [
+      'scope_missing',
+      'run_not_found',
+      'session_not_found',
+      'too_many_waitpoint_tags',
+      'run_superseded',
+      'waits_crowded',
+    ],
   },
   async answer(exchange) {
     const { environment, attempt } = callerOf(exchange);
-    const runId = parseRunId(pathPart(exchange, 'run'));
     const body = await readBody(exchange, waitBody);
     const tags = tagsOf(body.tags);
-    if (runId !== null) exchange.state.runId = runId;
+    const runId = await runToJudge(exchange, useCases);
+    if (!(await mayWaitOn(streams, callerOf(exchange), body.session))) return refuse({ code: 'scope_missing' });
     exchange.body = orRefuse(
       await waitpoints.register({
         environment,
@@ -89,6 +102,12 @@ export const waitOnStreamRoute = ({ waitpoints }: Pick<HttpParts, 'waitpoints'>)
     );
   },
 });
+
+/** What completes the wait is told to the run, so whoever waits must be able to read it. */
+async function mayWaitOn(streams: HttpParts['streams'], { environment, grant }: Caller, key: string): Promise<boolean> {
+  if (grant.kind === 'all') return true;
+  return permits(grant, mayReadSession(keysOf(key, await streams.locate(environment, key))));
+}
 
 function tagsOf(tags: string | readonly string[] | undefined): readonly string[] {
   const list = typeof tags === 'string' ? [tags] : (tags ?? []);
