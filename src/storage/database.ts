@@ -11,6 +11,25 @@ export interface Sql {
   query<Row extends SqlRow = SqlRow>(text: string, values?: readonly SqlValue[]): Promise<readonly Row[]>;
 }
 
+export interface Statement {
+  readonly text: string;
+  readonly values: readonly SqlValue[];
+}
+
+/** Inside a transaction. Statements that need not see each other's rows in this process need not wait for them either. */
+export interface TransactionSql extends Sql {
+  /**
+   * Statements in order, each with a snapshot of its own, taken after the one before has ended; their rows in the same
+   * order. One round trip where there is any to save. One that fails dooms those after it.
+   */
+  pipeline(statements: readonly Statement[]): Promise<readonly (readonly SqlRow[])[]>;
+  /**
+   * The last statement: COMMIT leaves together with it, and takes effect if it succeeds. What `work` does afterwards
+   * must not fail, or it fails a transaction that is committed.
+   */
+  last<Row extends SqlRow = SqlRow>(statement: Statement): Promise<readonly Row[]>;
+}
+
 export interface SchemaSql extends Sql {
   /** Several statements without parameters. */
   script(text: string): Promise<void>;
@@ -40,12 +59,12 @@ export interface DatabaseProblem {
 export interface Database extends Sql {
   readonly kind: 'pglite' | 'postgres';
   /**
-   * READ COMMITTED. Run once more on a deadlock or serialisation failure, so `work` must be repeatable. One statement
-   * at a time; a statement that fails dooms the transaction even if `work` catches its error. Without a statement for
+   * READ COMMITTED. Run once more on a deadlock or serialisation failure, so `work` must be repeatable. One call at a
+   * time; a statement that fails dooms the transaction even if `work` catches its error. Without a statement for
    * two seconds it is rolled back. Inside `work` use only its own `sql`: a `query` or `transaction` of the database
    * stands outside of this one, and on PGlite, which has one connection, it is `Unavailable` after two seconds.
    */
-  transaction<Value>(work: (sql: Sql) => Promise<Value>): Promise<Value>;
+  transaction<Value>(work: (sql: TransactionSql) => Promise<Value>): Promise<Value>;
   /** As `transaction`, on a connection of its own with minutes instead of seconds. Migrations only. */
   changeSchema<Value>(work: (sql: SchemaSql) => Promise<Value>): Promise<Value>;
   /** Best effort, on the side session: never throws, takes no connection of `query` and waits for no transaction. */

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { Unavailable } from '../domain/failure.ts';
 import { databaseTimeoutMs, repeatPauseMs } from '../domain/limits.ts';
-import type { SchemaSql, SqlRow, SqlValue } from './database.ts';
+import type { SchemaSql, SqlRow, SqlValue, Statement, TransactionSql } from './database.ts';
 import { isRepeatable } from './sql-errors.ts';
 
 /**
@@ -22,14 +22,13 @@ export interface Connection {
  */
 export async function runTransaction<Value>(
   connection: Connection,
-  work: (sql: SchemaSql) => Promise<Value>,
+  work: (sql: SchemaSql & TransactionSql) => Promise<Value>,
 ): Promise<Value> {
   const begun = connection.command('BEGIN ISOLATION LEVEL READ COMMITTED');
   const statements = new TransactionStatements(connection, begun);
   try {
     const value = await Promise.race([work(statements), statements.idleTooLong]);
-    await statements.finish();
-    await connection.command('COMMIT');
+    await statements.commit();
     return value;
   } catch (error) {
     await statements.abandon();
@@ -56,7 +55,7 @@ type State =
   | { readonly kind: 'busy'; readonly statement: Promise<unknown> }
   | { readonly kind: 'ended' };
 
-class TransactionStatements implements SchemaSql {
+class TransactionStatements implements SchemaSql, TransactionSql {
   /** Rejects when `work` runs no statement for too long: it must not keep locks, or the one connection of PGlite. */
   readonly idleTooLong: Promise<never>;
   readonly #connection: Connection;
@@ -64,6 +63,8 @@ class TransactionStatements implements SchemaSql {
   readonly #clock: NodeJS.Timeout;
   #state: State = { kind: 'idle' };
   #failure: { readonly error: unknown } | null = null;
+  /** Left together with the last statement. */
+  #committed: Promise<void> | null = null;
 
   constructor(connection: Connection, begun: Promise<void>) {
     this.#connection = connection;
@@ -82,16 +83,33 @@ class TransactionStatements implements SchemaSql {
     return this.#enter(() => this.#connection.run(text, values)) as Promise<readonly Row[]>;
   }
 
+  pipeline(statements: readonly Statement[]): Promise<readonly (readonly SqlRow[])[]> {
+    return this.#enter(() => Promise.all(statements.map(({ text, values }) => this.#connection.run(text, values))));
+  }
+
+  /** COMMIT after a statement that failed rolls back, so nothing is committed that was not done. */
+  async last<Row extends SqlRow>({ text, values }: Statement): Promise<readonly Row[]> {
+    const rows = await this.#enter(() => {
+      const done = this.#connection.run(text, values);
+      this.#committed = this.#connection.command('COMMIT');
+      this.#committed.catch(() => {});
+      return done;
+    });
+    this.#state = { kind: 'ended' };
+    return rows as readonly Row[];
+  }
+
   script(text: string): Promise<void> {
     return this.#enter(() => this.#connection.command(text));
   }
 
-  /** Before COMMIT: everything that was asked for has succeeded. */
-  async finish(): Promise<void> {
+  /** Everything that was asked for has succeeded. */
+  async commit(): Promise<void> {
     if (this.#state.kind === 'busy') throw new Error('a transaction ended while a statement of it was still running');
     this.#state = { kind: 'ended' };
     await this.#begun;
     if (this.#failure !== null) throw this.#failure.error;
+    await (this.#committed ?? this.#connection.command('COMMIT'));
   }
 
   /** A connection that cannot roll back is lost, and the server rolls back for it. */

@@ -165,6 +165,41 @@ describeEachDatabase('transactions', (suite) => {
     expect([await found('first'), await found('second'), await found('third')]).toEqual([false, false, false]);
   });
 
+  test('take several statements at once, each of which sees what the one before has done', async () => {
+    const count = { text: `SELECT count(*)::int AS count FROM marks WHERE name LIKE 'piped%'`, values: [] };
+    const add = (name: string) => ({ text: 'INSERT INTO marks (name) VALUES ($1)', values: [name] });
+    const rows = await suite.database.transaction((sql) =>
+      sql.pipeline([add('piped-1'), count, add('piped-2'), count]),
+    );
+    expect(rows).toEqual([[], [{ count: 1 }], [], [{ count: 2 }]]);
+    const failing = suite.database.transaction((sql) =>
+      sql.pipeline([add('piped-3'), { text: 'SELECT 1 / 0', values: [] }, add('piped-4')]),
+    );
+    await expect(failing).rejects.toMatchObject({ code: '22012' });
+    expect([await found('piped-2'), await found('piped-3'), await found('piped-4')]).toEqual([true, false, false]);
+  });
+
+  test('commit with their last statement, and only if it succeeds', async () => {
+    const rows = await suite.database.transaction(async (sql) => {
+      await insert(sql, 'before the last');
+      return sql.last({ text: 'INSERT INTO marks (name) VALUES ($1) RETURNING name', values: ['last'] });
+    });
+    expect(rows).toEqual([{ name: 'last' }]);
+    expect([await found('before the last'), await found('last')]).toEqual([true, true]);
+    const failing = suite.database.transaction(async (sql) => {
+      await insert(sql, 'before a failure');
+      await sql.last({ text: 'INSERT INTO marks (name) VALUES ($1)', values: ['last'] }).catch(() => {});
+    });
+    await expect(failing).rejects.toMatchObject({ code: '23505' });
+    expect(await found('before a failure')).toBe(false);
+    const more = suite.database.transaction(async (sql) => {
+      await sql.last({ text: 'INSERT INTO marks (name) VALUES ($1)', values: ['the very last'] });
+      await insert(sql, 'too late');
+    });
+    await expect(more).rejects.toThrow('has ended');
+    expect([await found('the very last'), await found('too late')]).toEqual([true, false]);
+  });
+
   test('are repeated once after a serialisation failure, and are unavailable after the second', async () => {
     let tries = 0;
     await suite.database.transaction(async (sql) => {

@@ -206,7 +206,12 @@ function heldBack(database: Database): { held: Database; letGo: () => void; reac
     query: (text, values) => database.query(text, values),
     transaction: (work) =>
       database.transaction(async (sql) => {
-        const value = await work(sql);
+        // A commit that leaves with the last statement could not be held back.
+        const value = await work({
+          query: (text, values) => sql.query(text, values),
+          pipeline: (statements) => sql.pipeline(statements),
+          last: ({ text, values }) => sql.query(text, values),
+        });
         reach();
         await opened;
         return value;

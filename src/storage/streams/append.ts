@@ -9,14 +9,15 @@ import { isCommand } from '../../domain/record.ts';
 import type { Append, AppendAnswer } from '../../sessions/ports.ts';
 import type { Database, Sql } from '../database.ts';
 import { expireIfPast } from '../transitions/expire-gate.ts';
-import { type LockedGate, lockGates } from '../transitions/gate-row.ts';
+import type { LockedGate } from '../transitions/gate-row.ts';
 import { completeByRecords, type StoredSpan } from '../waitpoints/complete.ts';
 import { applyPlans, type StreamPlan } from './apply.ts';
 import { byStream, keyOf, type StreamArrivals } from './arrivals.ts';
 import { discardTrimmed } from './discard-trimmed.ts';
-import { type FirstStored, look } from './look.ts';
-import { lockPlaces, placeAmong } from './places.ts';
+import type { FirstStored } from './look.ts';
+import { lockOutsStatement, lockSides, placeAmong } from './places.ts';
 import { readStandings } from './standings.ts';
+import { type Locks, takeLocks } from './take-locks.ts';
 
 export function appendBatch(
   db: Database,
@@ -25,17 +26,17 @@ export function appendBatch(
 ): Promise<readonly (AppendAnswer | 'busy')[]> {
   const streams = byStream(appends);
   return db.transaction(async (sql) => {
-    const gates = await lockGates(sql, [...new Set(appends.map(({ sessionId }) => sessionId))], wait);
+    const locks = await takeLocks(sql, streams, wait);
+    const { gates, look } = locks;
     const held = streams.filter(({ sessionId }) => gates.has(sessionId));
     if (wait && held.length < streams.length) throw new Error('a record was appended to a session without a gate');
     const answers: (AppendAnswer | 'busy')[] = appends.map(() => 'busy');
     if (held.length === 0) return answers;
-    const places = await lockPlaces(sql, held, gates);
+    const current = await expirePast(sql, locks);
+    const places = { ...locks, places: new Map([...locks.places, ...(await lockSides(sql, held))]) };
     const standings = await readStandings(sql, held, places);
-    const { now, firstOfPart } = await look(sql, held);
-    const current = await expirePast(sql, gates, now);
     const planned = held.map((arrivals) => {
-      const firsts = firstOfPart.get(keyOf(arrivals)) ?? new Map<string, FirstStored>();
+      const firsts = look.firstOfPart.get(keyOf(arrivals)) ?? new Map<string, FirstStored>();
       const place = placeAmong(places, gates, arrivals);
       const plan = planAppend(gateAmong(current, arrivals.sessionId), {
         ...place,
@@ -45,14 +46,16 @@ export function appendBatch(
           standing: standings[index] ?? 'unfenced',
         })),
         seqOfPart: new Map([...firsts].map(([partId, { seq }]) => [partId, seq])),
-        now,
+        now: look.now,
       });
       return { arrivals, plan, firsts, waitedFor: place.waitedFor };
     });
     const plans = planned.flatMap(toApply);
-    const times = await applyPlans(sql, plans, now);
-    for (const plan of plans) if (plan.isTrimmed) await discardTrimmed(sql, plan, now);
-    const woken = await completeByRecords(sql, plans.flatMap(spanOf));
+    const spans = plans.flatMap(spanOf);
+    const isLast = spans.length === 0 && plans.every(({ isTrimmed }) => !isTrimmed);
+    const times = await applyPlans(sql, { plans, now: look.now, isLast });
+    for (const plan of plans) if (plan.isTrimmed) await discardTrimmed(sql, plan, look.now);
+    const woken = await completeByRecords(sql, spans);
     for (const stream of planned) {
       const storedAtMs = times.get(keyOf(stream.arrivals)) ?? 0;
       answerInto(answers, stream, { storedAtMs, completedWaits: woken.has(stream.arrivals.sessionId) });
@@ -68,15 +71,16 @@ function gateAmong(gates: ReadonlyMap<SessionId, LockedGate>, sessionId: Session
 }
 
 /** V11: an expiry that only the clock shows is written down before anybody is told of it. */
-async function expirePast(
-  sql: Sql,
-  gates: ReadonlyMap<SessionId, LockedGate>,
-  now: Date,
-): Promise<ReadonlyMap<SessionId, LockedGate>> {
-  const current = new Map(gates);
-  for (const [sessionId, gate] of gates) {
-    if (stateOf(gate, now) === 'expired') current.set(sessionId, await expireIfPast(sql, gate, now));
+async function expirePast(sql: Sql, { gates, fences, look }: Locks): Promise<ReadonlyMap<SessionId, LockedGate>> {
+  const past = [...gates.values()].filter((gate) => gate.expiredAt === null && stateOf(gate, look.now) === 'expired');
+  // It writes to `out`, whose lock comes before those of side streams.
+  const outs = past.map(({ sessionId }) => sessionId).filter((sessionId) => !fences.has(sessionId));
+  if (outs.length > 0) {
+    const { text, values } = lockOutsStatement(outs, true);
+    await sql.query(text, values);
   }
+  const current = new Map(gates);
+  for (const gate of past) current.set(gate.sessionId, await expireIfPast(sql, gate, look.now));
   return current;
 }
 

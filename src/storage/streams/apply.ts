@@ -3,7 +3,7 @@ import type { AppendPlan } from '../../domain/append.ts';
 import type { SessionId } from '../../domain/ids.ts';
 import type { NewRecord } from '../../domain/record.ts';
 import { kindOf, type StreamName } from '../../domain/stream.ts';
-import type { Sql } from '../database.ts';
+import type { TransactionSql } from '../database.ts';
 import { keyOf } from './arrivals.ts';
 
 export type PlannedRecord = NewRecord & { readonly seq: number; readonly partId: string | null };
@@ -51,16 +51,22 @@ const applySql = `
 
 type PlaceRow = { session_id: string; stream: string; at: Date };
 
+export interface Application {
+  readonly plans: readonly StreamPlan[];
+  readonly now: Date;
+  /** Nothing comes after it in its transaction. */
+  readonly isLast: boolean;
+}
+
 /** Times of what was stored, in milliseconds, by stream. */
 export async function applyPlans(
-  sql: Sql,
-  plans: readonly StreamPlan[],
-  now: Date,
+  sql: TransactionSql,
+  { plans, now, isLast }: Application,
 ): Promise<ReadonlyMap<string, number>> {
   if (plans.length === 0) return new Map();
   const ofKind = (kind: string) => plans.filter(({ stream }) => kindOf(stream) === kind);
   const [ins, outs, sides] = [ofKind('in'), ofKind('out'), ofKind('side')];
-  const rows = await sql.query<PlaceRow>(applySql, [
+  const values = [
     ins.map((plan) => plan.sessionId),
     ins.map((plan) => plan.next),
     ins.map((plan) => plan.wakeAfter ?? 0),
@@ -73,7 +79,9 @@ export async function applyPlans(
     plans.map((plan) => plan.stream),
     now,
     ...recordColumns(plans),
-  ]);
+  ];
+  const statement = { text: applySql, values };
+  const rows = isLast ? await sql.last<PlaceRow>(statement) : await sql.query<PlaceRow>(applySql, values);
   return new Map(rows.map((row) => [keyOf({ sessionId: row.session_id, stream: row.stream }), row.at.getTime()]));
 }
 

@@ -2,7 +2,7 @@
 import type { Fence } from '../../domain/attempt.ts';
 import type { SessionId } from '../../domain/ids.ts';
 import { kindOf } from '../../domain/stream.ts';
-import type { Sql } from '../database.ts';
+import type { Sql, SqlRow, Statement } from '../database.ts';
 import type { LockedGate } from '../transitions/gate-row.ts';
 import { keyOf, type StreamArrivals } from './arrivals.ts';
 
@@ -20,34 +20,38 @@ export interface LockedPlaces {
   readonly fences: ReadonlyMap<SessionId, Fence>;
 }
 
-/** An expiry writes to `out`, and the fence stands there: the row is locked for both. */
-export async function lockPlaces(
-  sql: Sql,
-  streams: readonly StreamArrivals[],
-  gates: ReadonlyMap<SessionId, LockedGate>,
-): Promise<LockedPlaces> {
-  const mayExpire = [...gates.values()].filter(({ expiresAt, expiredAt }) => expiresAt !== null && expiredAt === null);
-  const writing = streams.filter(
-    ({ stream, appends }) => stream === 'out' || appends.some(({ append }) => append.attempt !== null),
-  );
-  const outs = [...new Set([...mayExpire, ...writing].map(({ sessionId }) => sessionId))];
+/** Sessions whose row of `out` an append needs: to write there, or because the fence stands there. */
+export const outsNeeded = (streams: readonly StreamArrivals[]): readonly SessionId[] => [
+  ...new Set(
+    streams
+      .filter(({ stream, appends }) => stream === 'out' || appends.some(({ append }) => append.attempt !== null))
+      .map(({ sessionId }) => sessionId),
+  ),
+];
+
+/** @param wait as of the gates */
+export const lockOutsStatement = (sessionIds: readonly SessionId[], wait: boolean): Statement => ({
+  text: wait ? lockOutsSql : `${lockOutsSql} SKIP LOCKED`,
+  values: [sessionIds],
+});
+
+/** @param rows of that statement */
+export function outsOf(rows: readonly SqlRow[]): LockedPlaces {
+  const outs = rows as readonly OutRow[];
+  return {
+    places: new Map(outs.map((row) => [keyOf({ sessionId: row.session_id, stream: 'out' }), placeOf(row)])),
+    fences: new Map(outs.map((row) => [row.session_id, { runNumber: row.fence_run, attempt: row.fence_attempt }])),
+  };
+}
+
+/** Side streams among them, made if they do not exist. */
+export async function lockSides(sql: Sql, streams: readonly StreamArrivals[]): Promise<ReadonlyMap<string, Place>> {
   const sides = streams.filter(({ stream }) => kindOf(stream) === 'side');
-  const places = new Map<string, Place>();
-  const fences = new Map<SessionId, Fence>();
-  if (outs.length > 0) {
-    for (const row of await sql.query<OutRow>(lockOutsSql, [outs])) {
-      places.set(keyOf({ sessionId: row.session_id, stream: 'out' }), placeOf(row));
-      fences.set(row.session_id, { runNumber: row.fence_run, attempt: row.fence_attempt });
-    }
-  }
-  if (sides.length > 0) {
-    const keys = [sides.map(({ sessionId }) => sessionId), sides.map(({ stream }) => stream)];
-    await sql.query(addSidesSql, keys);
-    for (const row of await sql.query<SideRow>(lockSidesSql, keys)) {
-      places.set(keyOf({ sessionId: row.session_id, stream: row.stream }), placeOf(row));
-    }
-  }
-  return { places, fences };
+  if (sides.length === 0) return new Map();
+  const keys = [sides.map(({ sessionId }) => sessionId), sides.map(({ stream }) => stream)];
+  await sql.query(addSidesSql, keys);
+  const rows = await sql.query<SideRow>(lockSidesSql, keys);
+  return new Map(rows.map((row) => [keyOf({ sessionId: row.session_id, stream: row.stream }), placeOf(row)]));
 }
 
 /** `in` is never trimmed. */

@@ -11,7 +11,7 @@ import { type LockedGate, lockGates, readClock } from '../transitions/gate-row.t
 export function registerWaitpoint(db: Database, order: WaitOrder): Promise<Registration> {
   return db.transaction(async (sql) => {
     // A run may wait for another session's stream; both gates in the order of ids.
-    const gates = await lockGates(sql, [...new Set([order.run.sessionId, order.sessionId])], true);
+    const gates = await lockGates(sql, [...new Set([order.run.sessionId, order.sessionId])]);
     const session = await settled(sql, gateAmong(gates, order.sessionId));
     if (order.stream === 'out') await sql.query(lockOutSql, [order.sessionId]);
     const found = await look(sql, order);
