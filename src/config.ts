@@ -6,11 +6,15 @@ import {
   encryptionKeysMax,
   rateMax,
   rateWindowMaxSeconds,
+  readersDefault,
+  readersPerKeyDefault,
+  readersPerStreamDefault,
   reconcileIntervalDefaultSeconds,
   trustedProxiesMax,
 } from './domain/limits.ts';
 
 const port = (fallback: number) => z.coerce.number().int().min(0).max(65_535).default(fallback);
+const readers = (fallback: number) => z.coerce.number().int().min(1).max(1_000_000).default(fallback);
 const flag = z
   .enum(['true', 'false'])
   .default('false')
@@ -80,6 +84,9 @@ const environmentSchema = z.object({
   BAD_CREDENTIALS_MAX: z.coerce.number().int().min(1).max(rateMax).optional(),
   BAD_CREDENTIALS_WINDOW_SECONDS: z.coerce.number().int().min(1).max(rateWindowMaxSeconds).default(300),
   TRUSTED_PROXIES: z.coerce.number().int().min(0).max(trustedProxiesMax).default(0),
+  READERS_MAX: readers(readersDefault),
+  READERS_PER_STREAM_MAX: readers(readersPerStreamDefault),
+  READERS_PER_KEY_MAX: readers(readersPerKeyDefault),
   LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   LOG_FORMAT: z.enum(['json', 'pretty']).optional(),
   FAILPOINTS: z.string().optional(),
@@ -149,6 +156,8 @@ export interface Config {
   readonly objectStore: ObjectStoreTarget | null;
   /** Between two rounds of the reconciler; 0 switches it off. */
   readonly reconcileSeconds: number;
+  /** Streams that are followed at once in one process. */
+  readonly readers: { readonly total: number; readonly perStream: number; readonly perKey: number };
   readonly logLevel: string;
   readonly logFormat: 'json' | 'pretty' | null;
   readonly failpoints: string | null;
@@ -204,6 +213,11 @@ function toConfig(env: Parsed): Config {
     objectStore: toObjectStore(env),
     rates: toRates(env),
     reconcileSeconds: env.RECONCILE_SECONDS,
+    readers: {
+      total: env.READERS_MAX,
+      perStream: env.READERS_PER_STREAM_MAX,
+      perKey: env.READERS_PER_KEY_MAX,
+    },
     logLevel: env.LOG_LEVEL,
     logFormat: env.LOG_FORMAT ?? null,
     failpoints: env.FAILPOINTS ?? null,

@@ -203,6 +203,7 @@ function streamsOf({ options, rows, temporal, failpoints }: Parts): Streams {
     orders: temporalSessionOrders({ client: temporal.client, hasLocalWorker: roles.sessionWorker }),
     changes: rows.changes,
     failpoints,
+    readerLimits: options.config.readers,
     // PGlite has one connection: a second transaction would only wait for it.
     ...(rows.database.kind === 'pglite' ? { flushes: 1 } : {}),
     newRecordId,

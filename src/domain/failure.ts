@@ -22,8 +22,8 @@ export type Failure =
   | { readonly code: 'waitpoint_not_found' }
   /** The run has ended, or the session went on without it, or without this attempt of it. */
   | { readonly code: 'run_superseded' }
-  | { readonly code: 'waits_crowded' }
-  | { readonly code: 'waiters_crowded' }
+  | { readonly code: 'waits_crowded'; readonly limit: number }
+  | { readonly code: 'waiters_crowded'; readonly limit: number }
   | { readonly code: 'scope_missing' }
   | { readonly code: 'invalid_body'; readonly message: string; readonly details: readonly FieldProblem[] }
   | { readonly code: 'append_to_closed'; readonly closedReason: string | null }
@@ -35,7 +35,7 @@ export type Failure =
   /** It bears a mark that must be taken off, and is nested too deeply for that. */
   | { readonly code: 'record_too_deep' }
   | { readonly code: 'appends_crowded' }
-  | { readonly code: 'readers_crowded' }
+  | { readonly code: 'readers_crowded'; readonly limit: number }
   | { readonly code: 'snapshots_crowded' }
   /** Another attempt serves the session now. */
   | { readonly code: 'snapshot_refused' }

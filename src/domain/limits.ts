@@ -203,9 +203,10 @@ export const pageRecordsMax = 500;
 export const pageBytesMax = 262_144;
 /** Every watched stream is looked at this often, all in one statement, also when every notification is lost. */
 export const tailPollMs = 500;
-/** Readers of one stream, and of all streams, in one process. */
-export const tailsPerStreamMax = 2_000;
-export const tailsMax = 10_000;
+/** Readers in one process: of all streams, of one, and with one credential. Each costs a socket and a few kilobytes. */
+export const readersDefault = 10_000;
+export const readersPerStreamDefault = 2_000;
+export const readersPerKeyDefault = 5_000;
 /** Bytes that wait for one reader's socket; beyond it, nothing is written until they have left. */
 export const tailBacklogBytesMax = 262_144;
 /** A reader that takes nothing for this long is cut off; it resumes by its last seq. */

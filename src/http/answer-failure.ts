@@ -27,6 +27,13 @@ const ended = (word: 'closed' | 'expired'): Answer => ({
 
 const unauthenticated = (error: string): Answer => ({ status: 401, body: { error } });
 
+/** In the shape that the client waits by (protocol section 1.2); a place is free when somebody leaves, which nobody knows. */
+function crowded(error: string, limit: number): Answer {
+  const nowMs = Date.now();
+  const reading = { max: limit, left: 0, resetAtMs: nowMs + retryAfterSeconds * 1_000, isOver: true };
+  return { status: 429, body: { error }, headers: overRateHeaders(reading, nowMs) };
+}
+
 type Answers = { readonly [Code in HttpFailure['code']]: (failure: Extract<HttpFailure, { code: Code }>) => Answer };
 
 const answers: Answers = {
@@ -101,21 +108,9 @@ const answers: Answers = {
     body: { ok: false, error: 'Too many appends are waiting; try again' },
     headers: { 'Retry-After': String(retryAfterSeconds) },
   }),
-  waits_crowded: () => ({
-    status: 429,
-    body: { error: 'Too many waits on this stream; try again' },
-    headers: { 'Retry-After': String(retryAfterSeconds) },
-  }),
-  waiters_crowded: () => ({
-    status: 429,
-    body: { error: 'Too many calls wait; try again' },
-    headers: { 'Retry-After': String(retryAfterSeconds) },
-  }),
-  readers_crowded: () => ({
-    status: 429,
-    body: { error: 'Too many readers; try again' },
-    headers: { 'Retry-After': String(retryAfterSeconds) },
-  }),
+  waits_crowded: ({ limit }) => crowded('Too many waits on this stream; try again', limit),
+  waiters_crowded: ({ limit }) => crowded('Too many calls wait; try again', limit),
+  readers_crowded: ({ limit }) => crowded('Too many readers; try again', limit),
   rate_limited: ({ reading }) => ({
     status: 429,
     body: { error: 'Rate limit exceeded; try again later' },

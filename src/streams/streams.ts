@@ -1,7 +1,6 @@
 /** What `http` does with streams: append, read, follow. One per process. */
 import { fail, type Result, succeed } from '../domain/failure.ts';
 import type { Environment } from '../domain/ids.ts';
-import { tailsMax, tailsPerStreamMax } from '../domain/limits.ts';
 import { bodyText, type StoredRecord } from '../domain/record.ts';
 import { sessionKey } from '../domain/session.ts';
 import type { StreamName, StreamPlace } from '../domain/stream.ts';
@@ -13,6 +12,7 @@ import { awaitSession } from './await-session.ts';
 import { type LocatedSession, type LocateSession, sessionLocator } from './locate-session.ts';
 import { StreamHub } from './stream-hub.ts';
 import { Tail, type TailEnd, type TailSink } from './tail.ts';
+import { type ReaderLimits, TailRegister } from './tail-register.ts';
 import { type DeadRun, runWaker } from './wake-runs.ts';
 
 /** A stream as a path names it. Before its session exists, an external id names an empty stream. */
@@ -29,6 +29,8 @@ export interface TailOrder {
   /** Seq before which the tail ends; null follows the stream. */
   readonly until: number | null;
   readonly timeoutMs: number;
+  /** Stands for the reader's credential: its readers are counted together. */
+  readonly readerKey: string;
 }
 
 /** A place among the readers, taken: `follow` gives it back when it ends. */
@@ -57,6 +59,7 @@ export interface StreamsDeps {
   readonly orders: Pick<SessionOrders, 'wake'>;
   readonly changes: Changes;
   readonly failpoints: Failpoints;
+  readonly readerLimits: ReaderLimits;
   /** Transactions of appends at once. Default: as many as a pool of connections bears. */
   readonly flushes?: number;
   /** Id for the envelope of a record that came without one. */
@@ -77,13 +80,15 @@ export function openStreams(deps: StreamsDeps): Streams {
     onCommitted: (committed) => tellReaders({ hub, changes: deps.changes }, committed),
   });
   const appending = { queue, waker: runWaker({ ...deps, onUndelivered: deps.onWakeUndelivered }), ...deps };
-  const tails = new TailRegister();
+  const tails = new TailRegister(deps.readerLimits);
 
   function openTail(stream: NamedStream, order: TailOrder): Result<OpenTail> {
     const locating = { locate, changes: deps.changes, workflowId: deps.workflowIdOf(stream.environment, stream.key) };
     let tail: Tail | null = null;
-    const release = tails.admit(registerKey(stream), (reason) => tail?.end(reason));
-    if (release === null) return fail({ code: 'readers_crowded' });
+    const place = { stream: registerKey(stream), key: order.readerKey };
+    const admission = tails.admit(place, (reason) => tail?.end(reason));
+    if (admission.kind === 'crowded') return fail({ code: 'readers_crowded', limit: admission.limit });
+    const { release } = admission;
     let isOver: TailEnd | null = null;
     return succeed({
       async follow(sink) {
@@ -145,34 +150,4 @@ function tellReaders(
   // Who waits on a waitpoint hears of changes, in this process as well.
   if (committed.some(({ answer }) => answer.completedWaits)) changes.publish(first.append.workflowId);
   else changes.announce(first.append.workflowId);
-}
-
-/** Counts readers against their bounds, and reaches all of them when the process stops. */
-class TailRegister {
-  readonly #enders = new Set<(reason: TailEnd) => void>();
-  readonly #counts = new Map<string, number>();
-  #isStopped = false;
-
-  get count(): number {
-    return this.#enders.size;
-  }
-
-  /** The function that gives the place back, once; null when there is none. */
-  admit(key: string, end: (reason: TailEnd) => void): (() => void) | null {
-    const count = this.#counts.get(key) ?? 0;
-    if (this.#isStopped || count >= tailsPerStreamMax || this.#enders.size >= tailsMax) return null;
-    this.#enders.add(end);
-    this.#counts.set(key, count + 1);
-    return () => {
-      if (!this.#enders.delete(end)) return;
-      const left = (this.#counts.get(key) ?? 1) - 1;
-      if (left === 0) this.#counts.delete(key);
-      else this.#counts.set(key, left);
-    };
-  }
-
-  stop(): void {
-    this.#isStopped = true;
-    for (const end of [...this.#enders]) end('stopped');
-  }
 }

@@ -2,6 +2,7 @@
 import type { ClaimedAttempt } from '../domain/attempt.ts';
 import { fail, type Result, succeed } from '../domain/failure.ts';
 import type { Environment, RunId, WaitpointId } from '../domain/ids.ts';
+import { waitersMax, waitpointsPerStreamMax } from '../domain/limits.ts';
 import type { Direction } from '../domain/stream.ts';
 import type { Idempotency, Timeout, Waitpoint } from '../domain/waitpoint.ts';
 import type { Failpoints, RunStore, WaitpointStore } from '../sessions/ports.ts';
@@ -53,7 +54,9 @@ export function openWaitpoints(deps: WaitpointsDeps): Waitpoints {
       const waitpoint = id === null ? null : await deps.store.find(environment.id, id);
       if (waitpoint === null) return fail({ code: 'waitpoint_not_found' });
       if (waitpoint.state.kind !== 'pending') return succeed(waitpoint);
-      return watch.isFull ? fail({ code: 'waiters_crowded' }) : succeed(await watch.wait(waitpoint, left));
+      return watch.isFull
+        ? fail({ code: 'waiters_crowded', limit: waitersMax })
+        : succeed(await watch.wait(waitpoint, left));
     },
     waiterCount: () => watch.waiterCount,
     stop: () => watch.stop(),
@@ -84,6 +87,6 @@ async function register(deps: WaitpointsDeps, wait: RunWait): ReturnType<Waitpoi
     case 'refused':
       return fail({ code: 'run_superseded' });
     case 'crowded':
-      return fail({ code: 'waits_crowded' });
+      return fail({ code: 'waits_crowded', limit: waitpointsPerStreamMax });
   }
 }

@@ -1,6 +1,7 @@
 /** Appends on both databases: one order, one record per part id, and always a run that meets it. */
 import fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { appendsWaitingMax } from '../../src/domain/limits.ts';
 import { describeEachDatabase, describePostgres } from '../harness/databases.ts';
 import { type Lifecycle, lifecycleOf, outcome, rowsOf } from '../storage/lifecycle.ts';
 import { claimFirst, openStage, type StreamStage } from './stage.ts';
@@ -66,6 +67,18 @@ describeEachDatabase('append', (suite) => {
       const again = await stage.append(session, 'too late', { partId: 'p' });
       expect(again).toEqual({ ok: false, failure: { code: 'append_to_closed', closedReason: 'over' } });
     }
+  });
+
+  test('more appends than may wait are refused at once; whatever was not refused is stored', async () => {
+    const stage = await openStage(suite.database);
+    const session = await life.open();
+    const results = await Promise.all(
+      Array.from({ length: appendsWaitingMax + 20 }, (_, index) => stage.append(session, `${index}`)),
+    );
+    const refused = results.filter((result) => !result.ok);
+    expect(refused).toEqual(refused.map(() => ({ ok: false, failure: { code: 'appends_crowded' } })));
+    expect(refused.length).toBeGreaterThan(0);
+    expect(await stored(session.view.sessionId)).toHaveLength(results.length - refused.length);
   });
 
   test('V11: past its expiry a session is expired for good before an append is told so', async () => {

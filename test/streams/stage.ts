@@ -83,6 +83,7 @@ export async function openStage(database: Database, options: StageOptions = {}):
     },
     changes,
     failpoints: { hit: async () => undefined },
+    readerLimits: { total: 10_000, perStream: 2_000, perKey: 5_000 },
     ...(database.kind === 'pglite' ? { flushes: 1 } : {}),
     newRecordId,
     workflowIdOf: (environment, externalId) => workflowIdOf(environment.name, externalId, ''),
@@ -160,7 +161,7 @@ export const locatedOf = ({ session, workflowId }: OpenSession['order']): Locate
 function follow(streams: Streams, session: OpenSession, options: FollowOptions = {}): Follower {
   const { from = 0, stream = 'in', timeoutMs = 60_000, sink = {} } = options;
   const named = { ...placeOf(session), key: session.order.session.id, stream };
-  const opened = streams.openTail(named, { from, until: null, timeoutMs });
+  const opened = streams.openTail(named, { from, until: null, timeoutMs, readerKey: 'test' });
   if (!opened.ok) throw new Error(opened.failure.code);
   const records: StoredRecord[] = [];
   const ended = opened.value.follow({

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { tailTimeoutDefaultSeconds, tailTimeoutMaxSeconds } from '../../domain/limits.ts';
 import { seqAfter } from '../../domain/stream.ts';
-import type { NamedStream, Streams } from '../../streams/streams.ts';
+import type { NamedStream, Streams, TailOrder } from '../../streams/streams.ts';
 import { openEventStream } from '../event-stream.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { streamOperationId, streamPaths, streamToRead } from '../named-stream.ts';
@@ -90,7 +91,8 @@ export const followStreamRoutes = ({ streams, keys }: Pick<HttpParts, 'streams' 
       const timeoutMs = timeoutOf(exchange) * 1_000;
       const stream = await streamToRead(exchange, streams);
       const { from, until } = await rangeOf(exchange, streams, stream);
-      await follow(exchange, { streams, keys }, { stream, order: { from, until, timeoutMs } });
+      const readerKey = readerKeyOf(exchange);
+      await follow(exchange, { streams, keys }, { stream, order: { from, until, timeoutMs, readerKey } });
     },
   }));
 
@@ -109,6 +111,10 @@ function timeoutOf(exchange: Exchange): number {
     message: `Timeout seconds must be less than ${tailTimeoutMaxSeconds}`,
   });
 }
+
+/** A digest, so that no credential is kept for as long as its readers are. */
+const readerKeyOf = (exchange: Exchange): string =>
+  createHash('sha256').update(exchange.get('Authorization')).digest('base64url');
 
 interface Range {
   readonly from: number;
@@ -135,7 +141,7 @@ async function rangeOf(
 async function follow(
   exchange: Exchange,
   { streams, keys }: Pick<HttpParts, 'streams' | 'keys'>,
-  { stream, order }: { stream: NamedStream; order: Range & { readonly timeoutMs: number } },
+  { stream, order }: { stream: NamedStream; order: TailOrder },
 ): Promise<void> {
   const tail = orRefuse(streams.openTail(stream, order));
   // Whether the token has expired is asked at the next connect; a revoked key ends what it had opened.
