@@ -12,7 +12,7 @@ import { awaitSession } from './await-session.ts';
 import { type LocatedSession, type LocateSession, sessionLocator } from './locate-session.ts';
 import { StreamHub } from './stream-hub.ts';
 import { Tail, type TailEnd, type TailSink } from './tail.ts';
-import { type ReaderLimits, TailRegister } from './tail-register.ts';
+import { defaultReaderLimits, type ReaderLimits, TailRegister } from './tail-register.ts';
 import { type DeadRun, runWaker } from './wake-runs.ts';
 
 /** A stream as a path names it. Before its session exists, an external id names an empty stream. */
@@ -59,7 +59,8 @@ export interface StreamsDeps {
   readonly orders: Pick<SessionOrders, 'wake'>;
   readonly changes: Changes;
   readonly failpoints: Failpoints;
-  readonly readerLimits: ReaderLimits;
+  /** Default: what `limits` says of one process. */
+  readonly readerLimits?: ReaderLimits;
   /** Transactions of appends at once. Default: as many as a pool of connections bears. */
   readonly flushes?: number;
   /** Id for the envelope of a record that came without one. */
@@ -80,7 +81,7 @@ export function openStreams(deps: StreamsDeps): Streams {
     onCommitted: (committed) => tellReaders({ hub, changes: deps.changes }, committed),
   });
   const appending = { queue, waker: runWaker({ ...deps, onUndelivered: deps.onWakeUndelivered }), ...deps };
-  const tails = new TailRegister(deps.readerLimits);
+  const tails = new TailRegister(deps.readerLimits ?? defaultReaderLimits);
 
   function openTail(stream: NamedStream, order: TailOrder): Result<OpenTail> {
     const locating = { locate, changes: deps.changes, workflowId: deps.workflowIdOf(stream.environment, stream.key) };

@@ -1,4 +1,5 @@
 /** Counts readers against their bounds, and reaches all of them when the process stops. */
+import { readersDefault, readersPerKeyDefault, readersPerStreamDefault } from '../domain/limits.ts';
 import type { TailEnd } from './tail.ts';
 
 export interface ReaderLimits {
@@ -8,6 +9,12 @@ export interface ReaderLimits {
   /** Readers with one credential. */
   readonly perKey: number;
 }
+
+export const defaultReaderLimits: ReaderLimits = {
+  total: readersDefault,
+  perStream: readersPerStreamDefault,
+  perKey: readersPerKeyDefault,
+};
 
 export interface ReaderPlace {
   readonly stream: string;

@@ -83,7 +83,6 @@ export async function openStage(database: Database, options: StageOptions = {}):
     },
     changes,
     failpoints: { hit: async () => undefined },
-    readerLimits: { total: 10_000, perStream: 2_000, perKey: 5_000 },
     ...(database.kind === 'pglite' ? { flushes: 1 } : {}),
     newRecordId,
     workflowIdOf: (environment, externalId) => workflowIdOf(environment.name, externalId, ''),
