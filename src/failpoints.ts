@@ -2,7 +2,7 @@
  * Crash and pause points, so that the stories of the lifecycle design are reproducible with real processes.
  * `FAILPOINTS` is a comma list of `<point>=<action>[@<nth hit>]`; actions: `kill` (SIGKILL of this process),
  * `pause` (SIGSTOP, until someone sends SIGCONT). Each of these fires once. `hold` lets nobody past the point from its
- * nth hit on, so that the death of one process can interrupt many calls at the same step. Unset, a point costs one call.
+ * nth hit on until someone sends SIGCONT: the calls wait, the process goes on. Unset, a point costs one call.
  */
 import { writeSync } from 'node:fs';
 import type { Failpoints } from './sessions/ports.ts';
@@ -20,16 +20,22 @@ const none: Failpoints = { hit: async () => undefined };
 export function readFailpoints(text: string | null): Failpoints {
   if (text === null) return none;
   const points = new Map(text.split(',').map(readFailpoint));
+  const released = new Promise<void>((resolve) => {
+    process.once('SIGCONT', () => {
+      for (const [name, { signal }] of points) if (signal === null) points.delete(name);
+      resolve();
+    });
+  });
   return {
     async hit(name) {
       const point = points.get(name);
       if (point === undefined) return;
       point.hitsLeft -= 1;
       if (point.hitsLeft > 0) return;
-      if (point.signal === null) return new Promise<void>(() => undefined);
-      points.delete(name);
       // Written before the signal strikes, whatever standard error is.
-      writeSync(2, `failpoint ${name}: ${point.signal}\n`);
+      writeSync(2, `failpoint ${name}: ${point.signal ?? 'hold'}\n`);
+      if (point.signal === null) return released;
+      points.delete(name);
       process.kill(process.pid, point.signal);
       // The signal is asynchronous: give it the turn of the event loop in which it strikes.
       await new Promise((resolve) => setTimeout(resolve, 20));

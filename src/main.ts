@@ -169,7 +169,7 @@ function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
   const { sessions, runs, changes } = rows;
   const observer = temporalRunObserver(temporal.client, temporal.namespace);
   const orders = temporalSessionOrders({ client: temporal.client, hasLocalWorker: options.roles.sessionWorker });
-  const creating = { sessions, runs, orders, observer, changes, newSessionId, now: () => new Date() };
+  const creating = { sessions, runs, orders, observer, changes, failpoints, newSessionId, now: () => new Date() };
   return {
     createSession: (order) => createSession(creating, order),
     retrieveSession: (address) => retrieveSession({ sessions }, address),

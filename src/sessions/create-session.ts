@@ -5,7 +5,15 @@ import type { Environment, RunId, SessionId } from '../domain/ids.ts';
 import { type Session, sessionStateOf } from '../domain/session.ts';
 import { awaitRow } from './await-row.ts';
 import { isPendingVersion } from './pending-version.ts';
-import type { Changes, RunObserver, RunStore, SessionAddress, SessionOrders, SessionStore } from './ports.ts';
+import type {
+  Changes,
+  Failpoints,
+  RunObserver,
+  RunStore,
+  SessionAddress,
+  SessionOrders,
+  SessionStore,
+} from './ports.ts';
 import { settled } from './settled.ts';
 import { workflowIdOf } from './workflow-id.ts';
 
@@ -15,6 +23,7 @@ export interface CreateSessionDeps {
   readonly orders: SessionOrders;
   readonly observer: RunObserver;
   readonly changes: Changes;
+  readonly failpoints: Failpoints;
   readonly newSessionId: () => SessionId;
   readonly now: () => Date;
 }
@@ -118,6 +127,7 @@ function pendingVersion(deps: CreateSessionDeps, environment: Environment, sessi
 
 async function writeThrough(deps: CreateSessionDeps, order: CreateSessionOrder, session: Session): Promise<Session> {
   const { triggerConfig, tags, metadata, expiresAt } = order.request;
+  await deps.failpoints.hit('writeThrough:before');
   const written = await deps.sessions.writeThrough(session.id, {
     triggerConfig,
     ...(tags === undefined ? {} : { tags }),

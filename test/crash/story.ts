@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { test } from 'vitest';
 import type { Database } from '../../src/storage/database.ts';
 import { openPostgres } from '../../src/storage/postgres.ts';
-import type { Answer } from '../harness/api.ts';
+import { type Answer, type Api, apiOf } from '../harness/api.ts';
 import { type PerdureProcess, startProcess } from '../harness/processes.ts';
 import { openSite, type Site, siteEnvironment, startTestServer, type TestServer } from '../harness/server.ts';
 import { startTestTasks, type TestTasks } from '../harness/tasks.ts';
@@ -21,6 +21,8 @@ export interface Story {
   readonly temporal: TestTemporal;
   /** A session worker in a process of its own, with failpoints; ended with the story. */
   worker(failpoints?: string): Promise<PerdureProcess>;
+  /** Another API process, with failpoints and a session worker of its own; ended with the story. */
+  api(failpoints?: string): Promise<StoryApi>;
   /** The fault has struck; somebody else takes over. Returns how a paused victim is let go again. */
   takeOver(victim: PerdureProcess): Promise<() => void>;
   /** As the SDK does: a call that got no answer is repeated under its request key. */
@@ -32,6 +34,12 @@ export interface Story {
   /** Resolves when nothing about the session has changed for a while: what was to come has come. */
   settled(sessionId: string): Promise<Rows>;
   end(): Promise<void>;
+}
+
+export interface StoryApi extends Api {
+  readonly process: PerdureProcess;
+  /** Resolves when a call is held at the point; returns what lets it go on. */
+  held(point: string): Promise<() => void>;
 }
 
 /** Killed and redone takes the workflow task's timeout; a busy machine starts processes slowly. */
@@ -57,6 +65,19 @@ export async function openStory(temporalAddress?: string): Promise<Story> {
   const database = openPostgres({ url: site.databaseUrl, poolSize: 2, onProblem: () => undefined });
   const temporal = await connectTo(site.temporalAddress, site.namespace);
   const workers: PerdureProcess[] = [];
+  const api = async (failpoints = ''): Promise<StoryApi> => {
+    const environment = { ...siteEnvironment(site), FAILPOINTS: failpoints };
+    const process = await startProcess({ command: ['api'], environment });
+    workers.push(process);
+    return {
+      ...apiOf(process.url, site.devKey),
+      process,
+      async held(point) {
+        await process.line(new RegExp(`failpoint ${point}: hold`));
+        return () => process.signal('SIGCONT');
+      },
+    };
+  };
   const worker = async (failpoints?: string) => {
     const environment = { ...siteEnvironment(site), PUBLIC_URL: server.url };
     const started = await startProcess({
@@ -74,6 +95,7 @@ export async function openStory(temporalAddress?: string): Promise<Story> {
     database,
     temporal,
     worker,
+    api,
     rows,
     async takeOver(victim) {
       await victim.line(/failpoint .*: SIG(KILL|STOP)/);
