@@ -17,6 +17,7 @@ import type { ServerOptions } from './server-options.ts';
 import { cancelRun } from './sessions/cancel-run.ts';
 import { claimRun } from './sessions/claim-run.ts';
 import { closeSession } from './sessions/close-session.ts';
+import { commitCursor } from './sessions/commit-cursor.ts';
 import { createSession } from './sessions/create-session.ts';
 import { endAndContinue } from './sessions/end-and-continue.ts';
 import { listSessions } from './sessions/list-sessions.ts';
@@ -180,6 +181,7 @@ function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
     retrieveRun: (address) => retrieveRun({ runs, observer }, address),
     cancelRun: (address) => cancelRun({ sessions, runs, orders, changes }, address),
     claimRun: (order) => claimRun({ runs, failpoints }, order),
+    commitCursor: (order) => commitCursor({ runs }, order),
   };
 }
 

@@ -4,7 +4,7 @@
  */
 import type { WriterStanding } from './attempt.ts';
 import { type Gate, stateOf } from './gate.ts';
-import { type NewRecord, saysHandOver, settles, trimPoint } from './record.ts';
+import { consumedByTurn, type NewRecord, saysHandOver, settles, trimPoint } from './record.ts';
 import { kindOf, type StreamName } from './stream.ts';
 
 export type AppendOutcome =
@@ -53,11 +53,13 @@ export interface AppendPlan {
   readonly settled: boolean | null;
   /** Number of the dead run for whose successor these records wait; null when nobody must be woken. */
   readonly wakeAfter: number | null;
+  /** Next seq of `in` that is wanted after these records of `out`; null when they tell of none. */
+  readonly consumed: number | null;
 }
 
 type GateFacts = Pick<
   Gate,
-  'runNumber' | 'live' | 'consumed' | 'closedAt' | 'closedReason' | 'expiresAt' | 'expiredAt'
+  'runNumber' | 'live' | 'consumed' | 'next' | 'closedAt' | 'closedReason' | 'expiresAt' | 'expiredAt'
 >;
 
 export function planAppend(gate: GateFacts, facts: AppendFacts): AppendPlan {
@@ -83,7 +85,27 @@ export function planAppend(gate: GateFacts, facts: AppendFacts): AppendPlan {
   });
   const isWakeDue = kindOf(facts.stream) === 'in' && !gate.live && outcomes.some((outcome) => isUnread(gate, outcome));
   const isTrimmed = trimmedBefore > facts.trimmedBefore;
-  return { outcomes, next, trimmedBefore, isTrimmed, settled, wakeAfter: isWakeDue ? gate.runNumber : null };
+  return {
+    outcomes,
+    next,
+    trimmedBefore,
+    isTrimmed,
+    settled,
+    wakeAfter: isWakeDue ? gate.runNumber : null,
+    consumed: consumedBy(facts, outcomes, gate.next),
+  };
+}
+
+/** What is not there yet, beyond `next`, cannot have been answered. */
+function consumedBy(
+  { stream, arriving }: AppendFacts,
+  outcomes: readonly AppendOutcome[],
+  next: number,
+): number | null {
+  if (stream !== 'out') return null;
+  const turns = arriving.flatMap(({ records }, order) => (outcomes[order]?.kind === 'stored' ? records : []));
+  const answered = turns.flatMap((record) => consumedByTurn(record) ?? []);
+  return answered.length === 0 ? null : Math.min(Math.max(...answered), next);
 }
 
 /** I4: judged under the lock, so nothing is stored after an acknowledged close (V2). */

@@ -42,6 +42,13 @@ export const saysHandOver = (record: Pick<StoredRecord, 'headers'>): boolean => 
 const controlSubtype = ({ headers }: Pick<StoredRecord, 'headers'>): string | null =>
   headers.find(([name]) => name === 'trigger-control')?.[1] ?? null;
 
+/** Next seq of `in` that is wanted after a turn: it has answered everything before. Null when the record tells of none. */
+export function consumedByTurn(record: Pick<StoredRecord, 'headers'>): number | null {
+  if (controlSubtype(record) !== 'turn-complete') return null;
+  const seq = record.headers.find(([name]) => name === 'session-in-event-id')?.[1] ?? '';
+  return /^\d{1,15}$/.test(seq) ? Number(seq) + 1 : null;
+}
+
 /** The first seq that a trim wants kept; null when the record is no trim. */
 export function trimPoint({ headers, body }: NewRecord): number | null {
   const [first] = headers;
@@ -91,6 +98,19 @@ export function recordText(body: string): string {
 /** Bytes that a record counts for, by the rule of the stream service that clients expect (protocol sections 5.1, 11.2). */
 export const meteredBytes = (bodyBytes: number, headerCount = 0, headerBytes = 0): number =>
   8 + 2 * headerCount + headerBytes + bodyBytes;
+
+export interface WrittenRecord {
+  /** JSON; undefined in a record that only steers readers, whose body is empty. */
+  readonly data?: unknown;
+  readonly id: string;
+  readonly headers: readonly RecordHeader[];
+}
+
+/** As writers of `out` make it: the envelope holds the value itself, not a text of it. */
+export const writtenRecord = ({ data, id, headers }: WrittenRecord): NewRecord => ({
+  headers,
+  body: data === undefined ? '' : JSON.stringify({ data, id }),
+});
 
 /**
  * Part id of an append that came without one and can be told by its content. It begins with a character that no header

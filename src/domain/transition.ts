@@ -3,6 +3,7 @@
  * milliseconds and nothing is undefined. Each order can arrive twice, late, or from a paused worker (R3).
  */
 
+import type { ClaimedAttempt } from './attempt.ts';
 import type { NewSession } from './create-session.ts';
 import type { Owner } from './gate.ts';
 import type { EnvironmentId, EnvironmentName, RunId, SessionId } from './ids.ts';
@@ -63,6 +64,16 @@ export type SessionView = GateView & {
   /** Seconds that a live run may go on after its session has ended. */
   readonly closeGraceSeconds: number;
 };
+
+/** How far a run has consumed `in`. */
+export interface CursorOrder {
+  readonly environmentId: EnvironmentId;
+  readonly runId: RunId;
+  /** Of the caller's credential; null for one that no claim names. */
+  readonly attempt: ClaimedAttempt | null;
+  /** Everything up to it is consumed. */
+  readonly seq: number;
+}
 
 /** Asked by a task's worker at the start of each attempt, before it reads anything (lifecycle section 5). */
 export interface ClaimOrder {

@@ -14,6 +14,7 @@ import { appendRecordRoutes } from './routes/append-record.ts';
 import { cancelRunRoute } from './routes/cancel-run.ts';
 import { claimRunRoute } from './routes/claim-run.ts';
 import { closeSessionRoute } from './routes/close-session.ts';
+import { commitCursorRoute } from './routes/commit-cursor.ts';
 import { createSessionRoute } from './routes/create-session.ts';
 import { endAndContinueRoute } from './routes/end-and-continue.ts';
 import { followStreamRoutes, measureStreamRoutes } from './routes/follow-stream.ts';
@@ -30,6 +31,7 @@ import { tokenClaimsRoute } from './routes/token-claims.ts';
 import { transcriptRoute } from './routes/transcript.ts';
 import { updateSessionRoute } from './routes/update-session.ts';
 import { waitOnStreamRoute } from './routes/wait-on-stream.ts';
+import { writeRecordsRoutes } from './routes/write-records.ts';
 import { finishUnread } from './unread-body.ts';
 import { type UsedTokens, useOnce } from './use-once.ts';
 
@@ -52,12 +54,14 @@ const apiRoutes = (parts: HttpParts): readonly Route[] => [
   ...appendRecordRoutes(parts),
   ...readRecordsRoutes(parts),
   ...measureStreamRoutes(parts),
+  ...writeRecordsRoutes(parts),
   ...followStreamRoutes(parts),
   retrieveRunRoute(parts),
   cancelRunRoute(parts),
   claimRunRoute(parts),
   waitOnStreamRoute(parts),
   holdWaitpointRoute(parts),
+  commitCursorRoute(parts),
   tokenClaimsRoute,
   publicTokensRoute(parts),
   aliveRoute,

@@ -3,7 +3,7 @@ import type { Result } from '../domain/failure.ts';
 import type { Environment, EnvironmentId, RunId } from '../domain/ids.ts';
 import type { SessionPage } from '../domain/list-page.ts';
 import type { Session } from '../domain/session.ts';
-import type { Claim, ClaimOrder } from '../domain/transition.ts';
+import type { Claim, ClaimOrder, CursorOrder } from '../domain/transition.ts';
 import type { CloseSessionOrder } from '../sessions/close-session.ts';
 import type { CreatedSession, CreateSessionOrder } from '../sessions/create-session.ts';
 import type { EndAndContinueRequest, HandedOver } from '../sessions/end-and-continue.ts';
@@ -27,4 +27,5 @@ export interface UseCases {
   retrieveRun(address: RunAddress): Promise<RunView | null>;
   cancelRun(address: RunAddress): Promise<Result<{ readonly id: RunId }>>;
   claimRun(order: ClaimOrder): Promise<Result<Claim>>;
+  commitCursor(order: CursorOrder): Promise<Result<{ readonly cursor: number }>>;
 }

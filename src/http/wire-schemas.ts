@@ -151,6 +151,13 @@ export const appended = z
   })
   .meta({ id: 'AppendResponseBody' });
 
+export const writtenRecords = z
+  .object({
+    ok: z.literal(true),
+    seqs: z.array(count).meta({ description: 'Place of each record in its channel, in the order of the request.' }),
+  })
+  .meta({ id: 'WriteRecordsResponseBody' });
+
 const recordHeaders = z.array(z.tuple([z.string(), z.string()]));
 
 export const channelRecords = z

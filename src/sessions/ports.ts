@@ -15,6 +15,7 @@ import type {
   CloseOrder,
   ContinueOrder,
   CreateOrder,
+  CursorOrder,
   EndAndContinueOrder,
   EndRunOrder,
   OwnedSession,
@@ -112,6 +113,8 @@ export interface RunStore {
   ): Promise<{ readonly id: RunId; readonly requestKey: string | null } | null>;
   /** Null: the run does not exist here. Refused: the attempt must end and not be retried. */
   claim(order: ClaimOrder): Promise<Claim | 'refused' | null>;
+  /** The next seq that is wanted now; null and refused as for a claim. */
+  commitCursor(order: CursorOrder): Promise<number | 'refused' | null>;
 }
 
 /** Records of one stream that become durable together, or not at all. */

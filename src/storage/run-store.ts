@@ -5,6 +5,7 @@ import type { JsonObject, JsonValue, RunOptions } from '../domain/trigger-config
 import type { Run, RunStore } from '../sessions/ports.ts';
 import type { Database, SqlRow } from './database.ts';
 import { claimRun } from './transitions/claim.ts';
+import { commitCursor } from './transitions/commit-cursor.ts';
 
 interface RunRow extends SqlRow {
   id: string;
@@ -51,6 +52,7 @@ export function sqlRunStore(db: Database): RunStore {
       return row === undefined ? null : { id: row.id, requestKey: row.request_key };
     },
     claim: (order) => claimRun(db, order),
+    commitCursor: (order) => commitCursor(db, order),
   };
 }
 

@@ -14,6 +14,7 @@ import { StreamHub } from './stream-hub.ts';
 import { Tail, type TailEnd, type TailSink } from './tail.ts';
 import { defaultReaderLimits, type ReaderLimits, TailRegister } from './tail-register.ts';
 import { type DeadRun, runWaker } from './wake-runs.ts';
+import { type WriteOrder, writeRecords } from './write-records.ts';
 
 /** A stream as a path names it. Before its session exists, an external id names an empty stream. */
 export interface NamedStream {
@@ -44,6 +45,8 @@ export interface Streams {
   append(order: AppendOrder): Promise<Result<{ readonly seq: number }>>;
   /** Records as they are, together or not at all; their sizes are the caller's to bound. */
   appendBatch(order: AppendBatchOrder): Promise<Result<AppendedRange>>;
+  /** Records of an `out` in their order, each once for its id. */
+  write(order: WriteOrder): Promise<Result<{ readonly seqs: readonly number[] }>>;
   /** A consistent page from `from` on. */
   read(stream: Pick<NamedStream, 'session' | 'stream'>, from: number): Promise<StreamPage>;
   openTail(stream: NamedStream, order: TailOrder): Result<OpenTail>;
@@ -115,6 +118,7 @@ export function openStreams(deps: StreamsDeps): Streams {
     locate,
     append: (order) => appendRecord(appending, order),
     appendBatch: (order) => appendBatch(appending, order),
+    write: (order) => writeRecords(appending, order),
     read: async ({ session, stream }, from) =>
       session === null ? emptyPage : deps.store.read({ sessionId: session.id, stream }, from),
     openTail,

@@ -9,6 +9,7 @@ const gate = (changes = {}) => ({
   runNumber: 3,
   live: true,
   consumed: 8,
+  next: 12,
   closedAt: null,
   closedReason: null,
   expiresAt: null,
@@ -62,6 +63,7 @@ describe('a batch for one stream', () => {
       next: 15,
       trimmedBefore: 2,
       isTrimmed: false,
+      consumed: null,
       settled: false,
       wakeAfter: null,
     });

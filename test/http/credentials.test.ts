@@ -129,6 +129,20 @@ const routes: readonly RouteCase[] = [
     statuses: [401, 401, 401, 200, 200, 404, 403, 403, 403, 403, 403, 200, 200, 200],
   },
   {
+    name: 'write records',
+    method: 'POST',
+    path: (key) => `/realtime/v1/sessions/${encodeURIComponent(key)}/out/records`,
+    body: () => ({ records: [{ data: 1 }] }),
+    statuses: [401, 401, 401, 200, 200, 404, 403, 403, 403, 403, 403, 403, 403, 403],
+  },
+  {
+    name: 'commit a cursor',
+    method: 'POST',
+    path: () => `/api/v1/runs/${targets.runId}/cursor`,
+    body: () => ({ seq: 0 }),
+    statuses: [401, 401, 401, 200, 200, 404, 401, 401, 401, 401, 401, 401, 401, 401],
+  },
+  {
     name: 'end-and-continue',
     method: 'POST',
     path: session('/end-and-continue'),

@@ -39,6 +39,7 @@ export const refusingUseCases = {
   retrieveRun: unreachable,
   cancelRun: unreachable,
   claimRun: unreachable,
+  commitCursor: unreachable,
 };
 
 export const refusingTokens: UsedTokens = { take: unreachable, giveBack: unreachable };
@@ -48,6 +49,7 @@ export const refusingStreams: Streams = {
   locate: unreachable,
   append: unreachable,
   appendBatch: unreachable,
+  write: unreachable,
   read: unreachable,
   openTail: () => {
     throw new Error(faultText);

@@ -13,6 +13,7 @@ import type { LockedGate } from '../transitions/gate-row.ts';
 import { completeByRecords, type StoredSpan } from '../waitpoints/complete.ts';
 import { applyPlans, type StreamPlan } from './apply.ts';
 import { byStream, keyOf, type StreamArrivals } from './arrivals.ts';
+import { consumeIn } from './consume-in.ts';
 import { discardTrimmed } from './discard-trimmed.ts';
 import type { FirstStored } from './look.ts';
 import { lockOutsStatement, lockSides, placeAmong } from './places.ts';
@@ -52,8 +53,9 @@ export function appendBatch(
     });
     const plans = planned.flatMap(toApply);
     const spans = plans.flatMap(spanOf);
-    const isLast = spans.length === 0 && plans.every(({ isTrimmed }) => !isTrimmed);
+    const isLast = spans.length === 0 && plans.every(({ isTrimmed, consumed }) => !isTrimmed && consumed === null);
     const times = await applyPlans(sql, { plans, now: look.now, isLast });
+    for (const plan of plans) await consumeIn(sql, plan);
     for (const plan of plans) if (plan.isTrimmed) await discardTrimmed(sql, plan, look.now);
     const woken = await completeByRecords(sql, spans);
     for (const stream of planned) {
