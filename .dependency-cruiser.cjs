@@ -64,7 +64,7 @@ const layers = [
     node: true,
   }),
   layer('tasks-need-no-server-code', '^src/tasks/', {
-    to: [domain, npm('@temporalio/(activity|client|common|worker)'), npm('tsx'), npm('zod')],
+    to: [domain, npm('@temporalio/(activity|client|common|worker)'), npm('eventsource-parser'), npm('tsx'), npm('zod')],
     node: true,
   }),
   layer('tokens-sign-and-verify', '^src/tokens/', { to: [domain, ports, npm('jose')], node: true }),

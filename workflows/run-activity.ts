@@ -94,9 +94,18 @@ const timeoutStatus = {
   SCHEDULE_TO_CLOSE: 'TIMED_OUT',
 } as const satisfies Record<string, RunOutcome['status']>;
 
+/** The row has decided: the session ended, or another attempt or run is current. */
+const refusals: ReadonlySet<unknown> = new Set([attemptFailureType.claimRefused, attemptFailureType.attemptSuperseded]);
+
+/** An attempt that its worker or our API broke off says nothing about the task: the run counts as crashed. */
+const brokenOff: ReadonlySet<unknown> = new Set([
+  attemptFailureType.claimUnanswered,
+  attemptFailureType.sessionUnreachable,
+  attemptFailureType.workerShutdown,
+]);
+
 function applicationOutcome(cause: ApplicationFailure): RunOutcome {
-  // The row had decided before the attempt began: the session ended, or another run is current.
-  if (cause.type === attemptFailureType.claimRefused) return { status: 'CANCELED', error: null };
+  if (refusals.has(cause.type)) return { status: 'CANCELED', error: null };
   const error = boundedRunError({
     name: cause.type ?? cause.name,
     message: cause.message,
@@ -105,9 +114,7 @@ function applicationOutcome(cause: ApplicationFailure): RunOutcome {
   return { status: applicationStatus(cause.type), error };
 }
 
-/** An attempt that its worker or our API broke off says nothing about the task: the run counts as crashed. */
 function applicationStatus(type: string | undefined | null): 'TIMED_OUT' | 'CRASHED' | 'FAILED' {
   if (type === attemptFailureType.maxDurationExceeded) return 'TIMED_OUT';
-  const brokenOff = type === attemptFailureType.claimUnanswered || type === attemptFailureType.workerShutdown;
-  return brokenOff ? 'CRASHED' : 'FAILED';
+  return brokenOff.has(type) ? 'CRASHED' : 'FAILED';
 }

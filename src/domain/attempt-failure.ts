@@ -19,6 +19,10 @@ export const attemptFailureType = {
   invalidOutput: 'InvalidOutput',
   /** The run's `maxDuration` passed. Never retried. */
   maxDurationExceeded: 'MaxDurationExceeded',
+  /** The server refused what the attempt wrote: another attempt or run serves the session. Never retried. */
+  attemptSuperseded: 'AttemptSuperseded',
+  /** The task's session did not answer it in time. Retried. */
+  sessionUnreachable: 'SessionUnreachable',
   /** The worker is being replaced: another one takes the run. Retried. */
   workerShutdown: 'WorkerShutdown',
 } as const;

@@ -1,9 +1,10 @@
 /** Errors as Temporal keeps them: bounded texts, and a clear word on whether another attempt makes sense. */
 import { fileURLToPath } from 'node:url';
 import { ApplicationFailure } from '@temporalio/common';
-import type { attemptFailureType } from '../domain/attempt-failure.ts';
+import { attemptFailureType } from '../domain/attempt-failure.ts';
 import { errorCausesMax, errorMessageLengthMax, errorStackLengthMax } from '../domain/limits.ts';
 import { isAbortRunError } from './abort-run-error.ts';
+import { isSessionError } from './session/session-error.ts';
 
 type AttemptFailureType = (typeof attemptFailureType)[keyof typeof attemptFailureType];
 
@@ -23,15 +24,17 @@ export function passingFailure(
 
 /**
  * What a task threw. Its name, message and stack are kept; another attempt follows unless it is an
- * `AbortRunError`. A failure that the task built for Temporal itself passes as it is.
+ * `AbortRunError`, or a `SessionError` that would come again. A failure that the task built for Temporal itself
+ * passes as it is.
  */
 export function taskFailure(thrown: unknown): ApplicationFailure {
   if (thrown instanceof ApplicationFailure) return sendable(thrown);
   if (!(thrown instanceof Error)) return toFailure({ type: 'Error', message: textOf(thrown), nonRetryable: false });
+  const isUnreachable = isSessionError(thrown) && thrown.code === 'unreachable';
   return toFailure({
-    type: thrown.name,
+    type: isUnreachable ? attemptFailureType.sessionUnreachable : thrown.name,
     message: thrown.message,
-    nonRetryable: isAbortRunError(thrown),
+    nonRetryable: isAbortRunError(thrown) || (isSessionError(thrown) && !isUnreachable),
     stack: thrown.stack,
     cause: thrown.cause,
   });

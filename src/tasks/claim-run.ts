@@ -11,6 +11,7 @@ import {
   claimRetryFirstMs,
   claimRetryMaxMs,
 } from '../domain/limits.ts';
+import { describeFault, jittered, parseJson, passingStatuses, readBounded } from './http-answer.ts';
 
 export interface ClaimRequest {
   /** Absolute URL of the run's claim route. */
@@ -54,8 +55,7 @@ export async function claimRun(request: ClaimRequest): Promise<ClaimOutcome> {
     const outcome = await askOnce(request);
     const leftMs = giveUpAt - Date.now();
     if (outcome.kind !== 'unanswered' || request.signal.aborted || leftMs <= 0) return outcome;
-    // Half to all of the pause: workers that lost the same server do not come back in step.
-    const waitMs = Math.min(pauseMs * (0.5 + Math.random() / 2), leftMs);
+    const waitMs = Math.min(jittered(pauseMs), leftMs);
     await delay(waitMs, undefined, { signal: request.signal }).catch(() => undefined);
     pauseMs = Math.min(pauseMs * 2, claimRetryMaxMs);
   }
@@ -71,10 +71,10 @@ async function askOnce(request: ClaimRequest): Promise<ClaimOutcome> {
       redirect: 'manual',
       signal: AbortSignal.any([request.signal, AbortSignal.timeout(claimRequestTimeoutMs)]),
     });
-    const text = await readBounded(response);
+    const text = await readBounded(response, claimAnswerBytesMax);
     return readAnswer({ url: request.url, status: response.status, date: response.headers.get('date'), text });
   } catch (error) {
-    return { kind: 'unanswered', problem: `${request.url} does not answer: ${describe(error)}` };
+    return { kind: 'unanswered', problem: `${request.url} does not answer: ${describeFault(error)}` };
   }
 }
 
@@ -84,8 +84,6 @@ interface Answer {
   readonly date: string | null;
   readonly text: string;
 }
-
-const retriedStatuses: ReadonlySet<number> = new Set([408, 425, 429]);
 
 function readAnswer(answer: Answer): ClaimOutcome {
   const { url, status } = answer;
@@ -100,7 +98,7 @@ function readAnswer(answer: Answer): ClaimOutcome {
     };
   }
   const problem = `${url} answered ${status}`;
-  return { kind: status >= 500 || retriedStatuses.has(status) ? 'unanswered' : 'rejected', problem };
+  return { kind: status >= 500 || passingStatuses.has(status) ? 'unanswered' : 'rejected', problem };
 }
 
 const grantSchema = z.object({
@@ -133,31 +131,4 @@ export function clockAheadMs(date: string | null, nowMs: number): number {
   const serverMs = date === null ? Number.NaN : Date.parse(date);
   const aheadMs = nowMs - serverMs;
   return Number.isNaN(aheadMs) || Math.abs(aheadMs) < clockToleranceMs ? 0 : aheadMs;
-}
-
-async function readBounded(response: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength;
-    if (bytes > claimAnswerBytesMax) throw new Error(`the answer is longer than ${claimAnswerBytesMax} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-/** The cause says which of refused, reset or unknown host hides behind "fetch failed". */
-function describe(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { cause } = error;
-  const code = cause instanceof Error && 'code' in cause ? String(cause.code) : '';
-  return code === '' ? error.message : `${error.message} (${code})`;
 }

@@ -4,17 +4,19 @@ import { taskIdentifierLengthMax } from '../domain/limits.ts';
 import type { RunInput } from '../domain/run-input.ts';
 import type { JsonObject } from '../domain/trigger-config.ts';
 import { type PayloadParser, parsePayload } from './parse-payload.ts';
+import type { RunSession } from './session/run-session.ts';
 import type { TaskLog } from './task-log.ts';
 
 /** What the function of a task is told about the attempt that it serves. */
 export interface RunContext {
-  readonly session: RunInput['session'];
+  /** Who it is, and its streams: `session.in` to read, `session.out` to answer. */
+  readonly session: RunSession;
   readonly run: RunInput['run'] & Pick<RunInput, 'tags' | 'maxDuration' | 'idleTimeoutInSeconds'>;
   /** Counts from 1; greater than 1 means that an earlier attempt of this run failed or was lost. */
   readonly attempt: number;
   /**
    * Fires when the attempt has to end: the run was cancelled, its `maxDuration` passed, or the worker is
-   * being replaced. Its `reason` is an `AttemptStopped`. From then on the outcome is settled: the function
+   * being replaced, or another one has taken over. Its `reason` is an `AttemptStopped`. From then on the outcome is settled: the function
    * has ten seconds to tidy up, and what it returns or throws no longer counts.
    */
   readonly signal: AbortSignal;

@@ -15,6 +15,7 @@ import { claimRun, type GrantedClaim } from './claim-run.ts';
 import { acceptPayload, type Task } from './define-task.ts';
 import { readRunInput } from './read-run-input.ts';
 import { serialiseOutput } from './serialise-output.ts';
+import { openRunSession, type RunSession } from './session/run-session.ts';
 import { type Stop, type StopReason, watchForStop } from './stop.ts';
 import type { TaskLog, WorkerLog } from './task-log.ts';
 
@@ -93,11 +94,7 @@ async function perform(attempt: ReadAttempt): Promise<JsonValue> {
   const early = stop.why();
   if (early !== null) throw stopFailure(early);
 
-  const finished = execute(attempt).then(
-    (value) => ({ kind: 'returned', value }) as const,
-    (thrown: unknown) => ({ kind: 'threw', thrown }) as const,
-  );
-  const settled = await Promise.race([finished, stop.graceOver.then(() => ({ kind: 'left running' }) as const)]);
+  const settled = await executeWithin(attempt, claim);
   const why = stop.why();
   if (settled.kind === 'left running') attempt.log.warn('the task ignored its signal and is left running');
   if (why !== null) throw stopFailure(why);
@@ -131,14 +128,46 @@ async function claimOrThrow({ input, number, settings, stop }: ReadAttempt): Pro
   }
 }
 
-async function execute({ task, input, number, stop, log }: ReadAttempt): Promise<unknown> {
+type Settled =
+  | { readonly kind: 'returned'; readonly value: unknown }
+  | { readonly kind: 'threw'; readonly thrown: unknown }
+  | { readonly kind: 'left running' };
+
+/** The task, and what its session still has to store for it, within the grace that follows a stop. */
+async function executeWithin(attempt: ReadAttempt, claim: GrantedClaim): Promise<Settled> {
+  const { input, settings, stop, log } = attempt;
+  const opened = openRunSession({
+    url: settings.apiUrl ?? input.api.url,
+    input,
+    claim,
+    signal: stop.signal,
+    onSuperseded: stop.supersede,
+    log,
+  });
+  const finished = execute(attempt, opened.session)
+    .then(async (value) => {
+      if (stop.why() === null) await opened.finish();
+      return value;
+    })
+    .then(
+      (value): Settled => ({ kind: 'returned', value }),
+      (thrown: unknown): Settled => ({ kind: 'threw', thrown }),
+    );
+  try {
+    return await Promise.race([finished, stop.graceOver.then((): Settled => ({ kind: 'left running' }))]);
+  } finally {
+    opened.release();
+  }
+}
+
+async function execute({ task, input, number, stop, log }: ReadAttempt, session: RunSession): Promise<unknown> {
   const start = await acceptPayload(task, input.payload).catch((error: unknown) => {
     const message = error instanceof Error ? error.message : String(error);
     throw finalFailure(attemptFailureType.invalidPayload, message, error);
   });
   const { tags, maxDuration, idleTimeoutInSeconds } = input;
   return await start({
-    session: input.session,
+    session,
     run: { ...input.run, tags, maxDuration, idleTimeoutInSeconds },
     attempt: number,
     signal: stop.signal,
@@ -156,6 +185,11 @@ function stopFailure(why: StopReason): Error {
     case 'lost':
       // Temporal has stopped listening, or knows what it paused or reset.
       return new CancelledFailure('LOST');
+    case 'superseded':
+      return finalFailure(
+        attemptFailureType.attemptSuperseded,
+        'another attempt or run serves the session now; what this attempt wrote after it was refused',
+      );
     case 'max-duration':
       return finalFailure(attemptFailureType.maxDurationExceeded, "the run's maxDuration has passed");
     case 'worker-shutdown':

@@ -9,8 +9,9 @@ import { defer } from './deferred.ts';
 /**
  * cancelled: the run was cancelled. max-duration: its time is up. worker-shutdown: this worker is being
  * replaced, and another one takes the run. lost: Temporal gave this attempt up and may have started another.
+ * superseded: the server says that another attempt or run serves the session now, and refuses what this one writes.
  */
-export type StopReason = 'cancelled' | 'max-duration' | 'worker-shutdown' | 'lost';
+export type StopReason = 'cancelled' | 'max-duration' | 'worker-shutdown' | 'lost' | 'superseded';
 
 /** `reason` of a task's signal. Named AbortError because libraries tell an abort from a fault by that name. */
 export class AttemptStopped extends Error {
@@ -30,6 +31,8 @@ export interface Stop {
   why(): StopReason | null;
   /** @param atMs milliseconds since 1970 by this machine's clock; a moment in the past stops at once */
   stopAt(atMs: number): void;
+  /** The server has told this attempt that it is no longer the one that writes. */
+  supersede(): void;
   /** Resolves when the signal has fired and the grace after it is over. */
   readonly graceOver: Promise<undefined>;
   /** Ends the timers; to be called when the attempt has ended. */
@@ -69,6 +72,7 @@ export function watchForStop(cancellation: AbortSignal, graceMs = stopGraceMs): 
     signal: controller.signal,
     why: () => why,
     stopAt,
+    supersede: () => stop('superseded'),
     graceOver: grace.promise,
     release: () => {
       cancellation.removeEventListener('abort', onCancellation);

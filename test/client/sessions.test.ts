@@ -73,10 +73,7 @@ describe.concurrent('sessions.start', () => {
         type: 'chat.agent',
         externalId: chatId,
         taskIdentifier: 'my-chat',
-        triggerConfig: {
-          basePayload: { chatId, seconds: 1 },
-          tags: [`chat:${chatId}`],
-        },
+        triggerConfig: { basePayload: { chatId }, tags: [`chat:${chatId}`], idleTimeoutInSeconds: 1 },
       });
     const { id, runId, publicAccessToken, isCached } = await start();
     expect(id).toMatch(/^session_/);
@@ -86,7 +83,7 @@ describe.concurrent('sessions.start', () => {
     expect(await start()).toMatchObject({ id, runId, isCached: true, externalId: chatId });
     const run = await runs.poll(runId, { pollIntervalMs: 100 });
     expect(run).toMatchObject({ status: 'COMPLETED', isSuccess: true, tags: [`chat:${chatId}`] });
-    expect(run.output).toEqual({ greeted: chatId, seconds: 1 });
+    expect(run.output).toEqual({ answered: 0 });
   });
 
   test('without an external id makes a session of its own each time', async ({ expect }) => {
@@ -171,15 +168,19 @@ describe.concurrent('an answer that is lost on its way', () => {
   });
 });
 
-test('the example of the recipe starts a session and tells how its run ended', async ({ expect }) => {
+test('the example of the recipe starts a session, says something, and hears the answer to its end', async ({
+  expect,
+}) => {
   const example = fileURLToPath(new URL('../../examples/start-session.ts', import.meta.url));
-  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', example, 'sdk-example'], {
+  const { stdout } = await promisify(execFile)(process.execPath, ['--import', 'tsx', example, 'sdk-example', 'well?'], {
     env: { ...process.env, TRIGGER_API_URL: server.url, TRIGGER_SECRET_KEY: site.devKey },
   });
   const { body } = await server.api.session('sdk-example');
-  const [first, last] = stdout.trim().split('\n');
+  const [first, ...chunks] = stdout.trim().split('\n');
   expect(first).toMatch(new RegExp(`^started ${body.id}, run run_`));
-  expect(last).toBe('COMPLETED: {"greeted":"sdk-example","seconds":2}');
+  const told = chunks.map((chunk) => JSON.parse(chunk) as { type: string; delta?: string });
+  expect(told.map(({ delta = '' }) => delta).join('')).toBe('You said: well?');
+  expect(told.at(-1)).toEqual({ type: 'finish' });
 });
 
 describe.concurrent('runs of a session', () => {

@@ -3,7 +3,7 @@
  * started again. The tests follow each other on that folder.
  */
 import { execFile } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -74,19 +74,40 @@ const printed = (server: SpawnedProcess, label: string): string =>
   server.lines.flatMap((line) => (line.startsWith(`  ${label}  `) ? [line.slice(label.length + 2).trim()] : []))[0] ??
   '';
 
-/** The printed call as a person pastes it into a shell. */
-async function pasteCurl(server: SpawnedProcess): Promise<{ status: string; body: any }> {
-  const from = server.lines.findIndex((line) => line.trim().startsWith('curl '));
-  const to = server.lines.findIndex((line, index) => index >= from && !line.endsWith('\\'));
-  const command = server.lines.slice(from, to + 1).join('\n');
+/** The calls in a text, each with the lines that it is continued on. */
+const curlsIn = (lines: readonly string[]): string[] =>
+  lines
+    .join('\n')
+    .split(/(?<!\\)\n/)
+    .map((command) => command.trim())
+    .filter((command) => command.startsWith('curl '));
+
+/** A call as a person pastes it into a shell. */
+async function paste(command: string): Promise<{ status: string; body: any }> {
   const { stdout } = await promisify(execFile)('sh', ['-c', command.replace('curl ', "curl -w '\\n%{http_code}' ")]);
   const [body = '', status = ''] = stdout.split('\n');
   return { status, body: JSON.parse(body) };
 }
 
+/** The first printed call: it creates the session. */
+const pasteCurl = (server: SpawnedProcess) => paste(curlsIn(server.lines)[0] ?? '');
+
+/** A tail as a person watches it, until it shows the text. */
+async function watchFor(command: string, text: string): Promise<void> {
+  const tail = spawnProgram(['sh', '-c', `exec ${command}`]);
+  await tail.line(new RegExp(text));
+  await tail.kill();
+}
+
+/** The calls that README shows, with what a person puts in. */
+const readmeCurls = async (api: string, key: string): Promise<string[]> =>
+  curlsIn((await readFile(new URL('../../README.md', import.meta.url), 'utf8')).split('\n')).map((command) =>
+    command.replaceAll('http://127.0.0.1:3040', api).replaceAll('tr_dev_...', key),
+  );
+
 const temporalsOnOurPort = () => temporalServersOn(environment['TEMPORAL_PORT'] ?? '');
 
-test('npm start in an empty folder says where everything is, and a first call that works when pasted', async () => {
+test('npm start in an empty folder says where everything is, and first calls that work when pasted', async () => {
   const server = spawnProgram(['npm', 'start'], environment);
   const family = await start(server);
   const commands = family.members.map(({ command }) => command).join('\n');
@@ -106,6 +127,16 @@ test('npm start in an empty folder says where everything is, and a first call th
   expect(body).toMatchObject({ isCached: false, externalId: 'chat_1', taskIdentifier: 'my-chat' });
   await server.line(/hello chat_1, this is run 1 \(initial\), attempt 1/);
   first = { key, sessionId: body.id };
+
+  const [, say = '', read = ''] = curlsIn(server.lines);
+  expect(await paste(say)).toEqual({ status: '200', body: { ok: true, seq: 0 } });
+  await watchFor(read, 'session-in-event-id","0"');
+  // README shows the same calls, and the session is there already.
+  const [create = '', sayAgain = '', readAgain = '', ...others] = await readmeCurls(api, key);
+  expect(others).toEqual([]);
+  expect(await paste(create)).toMatchObject({ status: '200', body: { id: body.id, isCached: true } });
+  expect(await paste(sayAgain)).toEqual({ status: '200', body: { ok: true, seq: 1 } });
+  await watchFor(readAgain, 'session-in-event-id","1"');
 
   const second = spawnProcess({
     command: ['start'],

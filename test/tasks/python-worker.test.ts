@@ -1,4 +1,4 @@
-/** A worker in another language serves the same sessions: the Python example claims, beats, ends, and is replaced. */
+/** A worker in another language serves the same sessions: the Python example converses, beats, and is replaced. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Database } from '../../src/storage/database.ts';
 import { openPostgres } from '../../src/storage/postgres.ts';
@@ -7,6 +7,7 @@ import type { Answer } from '../harness/api.ts';
 import { installTimeoutMs, whyNoPython } from '../harness/python-packages.ts';
 import { openSite, type Site, startTestServer, type TestServer } from '../harness/server.ts';
 import { rowsOf } from '../storage/lifecycle.ts';
+import { conversationOf } from './conversation-stage.ts';
 import { installedPackages, type PythonWorker, startPythonWorker } from './python.ts';
 
 const whyNot = await whyNoPython();
@@ -34,45 +35,60 @@ describe.skipIf(whyNot !== null)('a Python worker', () => {
     await site?.remove();
   });
 
-  const create = (externalId: string, seconds: number) =>
-    server.api.create({ externalId, taskIdentifier: 'snake', triggerConfig: { basePayload: { seconds } } });
-  const isCompleted = (run: Answer['body']): boolean => run.isCompleted;
+  async function converse(externalId: string, idleTimeoutInSeconds: number) {
+    const triggerConfig = { basePayload: {}, idleTimeoutInSeconds };
+    const { body } = await server.api.create({ externalId, taskIdentifier: 'snake', triggerConfig });
+    return conversationOf(() => server, body);
+  }
   const hasStarted = (run: Answer['body']): boolean => run.startedAt !== undefined;
 
-  test('executes the first run of a session, and its continuation, on a claim of its own', async () => {
-    const first = await create('snake-1', 0.2);
-    const run = await server.api.runWhen(first.body.runId, isCompleted);
-    expect(run).toMatchObject({
+  test('answers what is said, ends when nobody speaks, and goes on where it left off in a continuation', async () => {
+    const conversation = await converse('snake-1', 2);
+    await conversation.say('hello');
+    await conversation.say('are you there?');
+    await conversation.recordsAfterTurns(2);
+    expect(await conversation.ended()).toMatchObject({
       status: 'COMPLETED',
       attemptCount: 1,
-      startedAt: expect.any(String),
-      output: { servedBy: 'python', session: 'snake-1', attempt: 1 },
+      output: { servedBy: 'python', session: 'snake-1', attempt: 1, answered: 2 },
     });
-    const second = await create('snake-1', 0.2);
-    expect(second.body).toMatchObject({ id: first.body.id, isCached: true });
-    const next = await server.api.runWhen(second.body.runId, isCompleted);
-    expect(next).toMatchObject({ status: 'COMPLETED', output: { servedBy: 'python' } });
-    expect(next.payload.previousRunId).toBe(first.body.runId);
+    await conversation.say('and now?');
+    const records = await conversation.recordsAfterTurns(3);
+    expect(records.flatMap(({ id, data }) => (data === '' ? [] : [[id, data]]))).toEqual([
+      ['in-0/0', { type: 'text-delta', delta: 'Python heard: hello' }],
+      ['in-1/0', { type: 'text-delta', delta: 'Python heard: are you there?' }],
+      ['in-2/0', { type: 'text-delta', delta: 'Python heard: and now?' }],
+    ]);
+    const next = await conversation.ended((await conversation.currentRunId()) ?? '');
+    expect(next).toMatchObject({ status: 'COMPLETED', output: { servedBy: 'python', answered: 1 } });
+    expect(next.payload.previousRunId).toBe(conversation.runId);
   });
 
   test('outlives the silence that would cost it its run, by its heartbeats', async () => {
-    const { body } = await create('snake-2', 4);
-    const run = await server.api.runWhen(body.runId, isCompleted);
+    const conversation = await converse('snake-2', 4);
+    const run = await conversation.ended();
     expect(run).toMatchObject({ status: 'COMPLETED', attemptCount: 1 });
     expect(run.durationMs).toBeGreaterThan(3_500);
   });
 
   test('is told of a cancellation', async () => {
-    const { body } = await create('snake-3', 600);
-    await server.api.runWhen(body.runId, hasStarted);
-    await server.api.cancel(body.runId);
-    const run = await server.api.runWhen(body.runId, isCompleted);
-    expect(run).toMatchObject({ status: 'CANCELED', attemptCount: 1 });
+    const conversation = await converse('snake-3', 600);
+    await server.api.runWhen(conversation.runId, hasStarted);
+    await server.api.cancel(conversation.runId);
+    expect(await conversation.ended()).toMatchObject({ status: 'CANCELED', attemptCount: 1 });
+  });
+
+  test('leaves its loop when its session is closed', async () => {
+    const conversation = await converse('snake-closed', 600);
+    await conversation.say('last words');
+    await conversation.recordsAfterTurns(1);
+    await server.api.call('/api/v1/sessions/snake-closed/close', { method: 'POST', body: {} });
+    expect(await conversation.ended()).toMatchObject({ status: 'COMPLETED', output: { answered: 1 } });
   });
 
   test('that is killed leaves its run to our own worker on the same queue, as the second attempt', async () => {
-    const { body } = await create('snake-4', 600);
-    await server.api.runWhen(body.runId, hasStarted);
+    const conversation = await converse('snake-4', 600);
+    await server.api.runWhen(conversation.runId, hasStarted);
     const ours = await startTaskWorker({
       tasks: [defineTask({ id: 'snake', run: (_payload, { session, attempt }) => ({ served: session.key, attempt }) })],
       secretKey: site.devKey,
@@ -80,9 +96,9 @@ describe.skipIf(whyNot !== null)('a Python worker', () => {
       shutdownGraceMs: 0,
     });
     await python.kill();
-    const run = await server.api.runWhen(body.runId, isCompleted);
+    const run = await conversation.ended();
     expect(run).toMatchObject({ status: 'COMPLETED', attemptCount: 2, output: { served: 'snake-4', attempt: 2 } });
-    const { runs } = await rowsOf(database, body.id);
+    const { runs } = await rowsOf(database, conversation.id);
     expect(runs).toMatchObject([{ no: 1, status: 'COMPLETED', attempts: 2 }]);
     await ours.stop();
   });

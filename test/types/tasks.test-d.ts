@@ -1,7 +1,18 @@
 import { expectTypeOf, test } from 'vitest';
 import { z } from 'zod';
-import type { JsonObject } from '../../src/domain/trigger-config.ts';
-import { defineTask, type RunContext, type StopReason, startTaskWorker, type Task } from '../../src/tasks/index.ts';
+import type { JsonObject, JsonValue } from '../../src/domain/trigger-config.ts';
+import {
+  defineTask,
+  type InMessage,
+  type RunContext,
+  type RunSession,
+  type SessionChannel,
+  type SessionError,
+  type SessionErrorCode,
+  type StopReason,
+  startTaskWorker,
+  type Task,
+} from '../../src/tasks/index.ts';
 
 test('without a parser the payload is JSON', () => {
   defineTask({
@@ -59,12 +70,52 @@ test('a parser and a function that disagree do not compile', () => {
   expectTypeOf(defineTask(task)).toBeObject();
 });
 
+test('messages are JSON of a client, and a wait may be in vain', () => {
+  defineTask({
+    id: 'a',
+    run: async (_payload, { session }) => {
+      expectTypeOf(session).toEqualTypeOf<RunSession>();
+      expectTypeOf(await session.in.wait({ timeoutMs: 0 })).toEqualTypeOf<InMessage | null>();
+      expectTypeOf(await session.in.once()).toEqualTypeOf<InMessage>();
+      for await (const message of session.in) {
+        expectTypeOf(message.data).toEqualTypeOf<JsonValue>();
+        expectTypeOf(message).toExtend<{ seq: number; id: string; at: Date; text: string }>();
+      }
+    },
+  });
+});
+
+test('what is written answers its seq; only the main pair completes turns', () => {
+  defineTask({
+    id: 'a',
+    run: async (_payload, { session }) => {
+      async function* words(): AsyncGenerator<string> {
+        yield 'a';
+      }
+      expectTypeOf(await session.out.append({ any: 'JSON' }, { id: 'mine' })).toEqualTypeOf<{ readonly seq: number }>();
+      expectTypeOf(await session.out.pipe(words())).toExtend<{ count: number; lastSeq: number | null }>();
+      expectTypeOf(session.out.pipe).toBeCallableWith(new ReadableStream<string>());
+      expectTypeOf(session.out.turnComplete).toBeCallableWith({ message: await session.in.once() });
+      expectTypeOf(session.channel('tools')).toEqualTypeOf<SessionChannel>();
+      // @ts-expect-error a side channel has no turns
+      await session.channel('tools').out.turnComplete();
+      // @ts-expect-error a stream is piped, a string is appended
+      await session.out.pipe(7);
+    },
+  });
+});
+
+test('an error of the session is told by its code', () => {
+  expectTypeOf<SessionErrorCode>().toEqualTypeOf<'superseded' | 'ended' | 'refused' | 'unreachable' | 'no-message'>();
+  expectTypeOf<SessionError>().toExtend<Error & { code: SessionErrorCode }>();
+});
+
 test('tasks of any payload are served by one worker', () => {
   const one = defineTask({ id: 'one', run: (payload: { n: number }) => payload.n });
   const two = defineTask({ id: 'two', parse: z.string(), run: (payload) => payload });
   expectTypeOf(startTaskWorker).toBeCallableWith({ tasks: [one, two] });
 });
 
-test('the reason of a stop is one of four', () => {
-  expectTypeOf<StopReason>().toEqualTypeOf<'cancelled' | 'max-duration' | 'worker-shutdown' | 'lost'>();
+test('the reason of a stop is one of five', () => {
+  expectTypeOf<StopReason>().toEqualTypeOf<'cancelled' | 'max-duration' | 'worker-shutdown' | 'lost' | 'superseded'>();
 });
