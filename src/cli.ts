@@ -4,6 +4,7 @@ import { type Config, readConfig } from './config.ts';
 import { startDemo } from './demo.ts';
 /** The command `perdure`. */
 import { productVersion } from './domain/version.ts';
+import { addKeysCommand } from './keys-command.ts';
 import { startServer } from './main.ts';
 import { createLog, type Log } from './observe/log.ts';
 import { openRows } from './open-rows.ts';
@@ -50,6 +51,8 @@ program
   .action(serveTasks);
 
 program.command('migrate').description('bring the database to this version’s schema').action(migrateOnly);
+
+addKeysCommand(program, loadConfig);
 
 async function run(role: Role): Promise<void> {
   const config = loadConfig();

@@ -28,7 +28,7 @@ interface OpenKeysParts {
 }
 
 /** Where whoever changes keys tells the API processes, which otherwise notice within seconds. */
-const keyChangesChannel = 'key_changes';
+export const keyChangesChannel = 'key_changes';
 
 export async function openKeys({ config, database, log }: OpenKeysParts, stops: StopStack): Promise<OpenKeys> {
   const store = createKeyStore({ database, newEnvironmentId });
@@ -55,7 +55,7 @@ export async function openKeys({ config, database, log }: OpenKeysParts, stops: 
 type EncryptionKeys = NonNullable<Config['encryptionKeys']>;
 
 /** Newest first. */
-async function encryptionKeysOf({ encryptionKeys, dataDir }: Config): Promise<EncryptionKeys> {
+export async function encryptionKeysOf({ encryptionKeys, dataDir }: Config): Promise<EncryptionKeys> {
   return encryptionKeys ?? [await ownEncryptionKey(dataDir)];
 }
 

@@ -79,6 +79,11 @@ export const publicTokenTtlMaxSeconds = 30 * 24 * 3_600;
 /** One scope holds an action, a type and an id; together they must fit `bearerBytesMax`. */
 export const tokenScopeLengthMax = 512;
 export const tokenScopesMax = 100;
+/** UTF-16 units of what an operator calls a key. */
+export const keyNameLengthMax = 128;
+/** How long a rotated key goes on when nobody says, and at most: as long as the longest token that it may have signed. */
+export const rotationGraceDefaultSeconds = 24 * 3_600;
+export const rotationGraceMaxSeconds = 30 * 24 * 3_600;
 /** Marks of used one-time tokens stay for this long after the token: the two clocks that judge it may differ. */
 export const usedTokenSlackSeconds = 24 * 3_600;
 /** Marks that one use clears away, so that the table does not outgrow its tokens. */
