@@ -22,13 +22,13 @@ export interface RowWait<Value> {
 /** @throws Unavailable after the deadline, naming the part that kept the outcome away; the order itself may stand */
 export async function awaitRow<Value>(changes: Pick<Changes, 'subscribe'>, wait: RowWait<Value>): Promise<Value> {
   const deadlineMs = wait.deadlineMs ?? answerDeadlineMs;
-  const state: WaitState = { deadlineAt: Date.now() + deadlineMs, late: new Unavailable('temporal') };
+  const state: WaitState = { deadlineAt: Date.now() + deadlineMs, late: () => new Unavailable('temporal') };
   const bell = createBell();
   const unsubscribe = changes.subscribe(wait.workflowId, bell.ring);
   let alarm: NodeJS.Timeout | undefined;
   // A step that hangs has its own deadline, which may end after ours: the caller does not wait for it.
   const overdue = new Promise<never>((_resolve, reject) => {
-    alarm = setTimeout(() => reject(state.late), deadlineMs);
+    alarm = setTimeout(() => reject(state.late()), deadlineMs);
   });
   try {
     return await Promise.race([pollUntil(wait, bell, state), overdue]);
@@ -42,7 +42,7 @@ export async function awaitRow<Value>(changes: Pick<Changes, 'subscribe'>, wait:
 interface WaitState {
   readonly deadlineAt: number;
   /** What a deadline that passes now is blamed on. */
-  late: Unavailable;
+  late: () => Unavailable;
 }
 
 async function pollUntil<Value>(wait: RowWait<Value>, bell: Bell, state: WaitState): Promise<Value> {
@@ -51,7 +51,7 @@ async function pollUntil<Value>(wait: RowWait<Value>, bell: Bell, state: WaitSta
   while (Date.now() < state.deadlineAt) {
     if (Date.now() >= sendAt) {
       sendAt = Date.now() + resendIntervalMs;
-      if (await isDone(wait.send, state)) state.late = new Unavailable('session worker');
+      if (await isDone(wait.send, state)) state.late = () => new Unavailable('session worker');
     }
     const committed = await bell.heard(Math.min(tickMs, state.deadlineAt - Date.now()));
     tickMs = Math.min(tickMs * 2, pollMaxMs);
@@ -63,7 +63,7 @@ async function pollUntil<Value>(wait: RowWait<Value>, bell: Bell, state: WaitSta
     }, state);
     if (found !== null) return found;
   }
-  throw state.late;
+  throw state.late();
 }
 
 /** A part that is down is waited for until the deadline; a fault is not. */
@@ -73,7 +73,7 @@ async function isDone(step: () => Promise<void>, state: WaitState): Promise<bool
     return true;
   } catch (thrown) {
     if (!(thrown instanceof Unavailable)) throw thrown;
-    state.late = thrown;
+    state.late = () => thrown;
     return false;
   }
 }

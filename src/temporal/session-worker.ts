@@ -1,5 +1,13 @@
 /** The worker of session workflows and their local activities; each API process runs one, more can run alone. */
-import { type NativeConnection, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  type CompiledWorkerOptions,
+  type Logger,
+  type NativeConnection,
+  Worker,
+  type WorkerOptions,
+} from '@temporalio/worker';
+import { globalHandlers } from '@temporalio/worker/lib/workflow/vm-shared.js';
+import type { WorkflowBundleWithSourceMapAndFilename } from '@temporalio/worker/lib/workflow/workflow-worker-thread/input.js';
 import { stickyTimeoutMs } from '../domain/limits.ts';
 import { sessionTaskQueue } from './session-orders.ts';
 
@@ -17,8 +25,29 @@ export interface RunningWorker {
   stop(): Promise<void>;
 }
 
+/**
+ * Workflows run in the thread of the process, not in one of their own, without the SDK's watch over them: each step
+ * of a session is a millisecond of code that waits for nothing, and what it hands over between threads, the thread
+ * that Node starts to time each call into the sandbox, and a stack trace for each promise cost as much again
+ * (docs/decisions/0010-cost-of-a-create.md). Replay and tests run the same workflows with the SDK's own setting.
+ */
+class SessionWorker extends Worker {
+  protected static override async createWorkflowCreator(
+    bundle: WorkflowBundleWithSourceMapAndFilename,
+    options: CompiledWorkerOptions,
+    logger: Logger,
+  ) {
+    const unwatched = { ...options, debugMode: true, isolateExecutionTimeoutMs: undefined as unknown as number };
+    const creator = await super.createWorkflowCreator(bundle, unwatched, logger);
+    // They would see each promise of the whole process, not only those of workflows.
+    globalHandlers.uninstall();
+    globalHandlers.promiseHookInstalled = false;
+    return creator;
+  }
+}
+
 export async function startSessionWorker(options: SessionWorkerOptions): Promise<RunningWorker> {
-  const worker = await Worker.create({
+  const worker = await SessionWorker.create({
     connection: options.connection,
     namespace: options.namespace,
     taskQueue: sessionTaskQueue,

@@ -1,4 +1,5 @@
 /** What an operator sees of a session in Temporal: list filters, summary, details, the query. */
+import { globalHandlers } from '@temporalio/worker/lib/workflow/vm-shared.js';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { openIdle } from '../replay/shapes/shape.ts';
 import { type Operator, operatorOf } from './operator.ts';
@@ -123,4 +124,11 @@ test('a run shows on the timeline under its own id, with task, reason and attemp
   const scheduled = events?.find(({ activityTaskScheduledEventAttributes: attributes }) => attributes);
   const summary = scheduled?.userMetadata?.summary?.data ?? new Uint8Array();
   expect(new TextDecoder().decode(summary)).toBe('"run 1 of hold: initial, up to 1 attempt"');
+});
+
+test('a stack trace is refused in words: the worker watches no promise, neither of workflows nor of the process', async () => {
+  const session = await stage.open('hold');
+  const asked = stage.client.workflow.getHandle(session.workflowId).query('__stack_trace');
+  await expect(asked).rejects.toThrow('stack traces are not enabled');
+  expect(globalHandlers.installed).toBe(false);
 });
