@@ -237,6 +237,11 @@ export const locatedSessionsMax = 10_000;
 /** One page of a stream's records, in records and bytes; a single record may exceed the bytes. */
 export const pageRecordsMax = 500;
 export const pageBytesMax = 262_144;
+/** One page of `/records`, which the database puts together: larger, because it is one text and no rows. */
+export const transcriptRecordsMax = 2_500;
+export const transcriptBytesMax = 524_288;
+/** UTF-16 units of a body that is parsed when it is stored, so that no reader has to. */
+export const judgedBodyLengthMax = 65_536;
 /** Every watched stream is looked at this often, all in one statement, also when every notification is lost. */
 export const tailPollMs = 500;
 /** Readers in one process: of all streams, of one, and with one credential. Each costs a socket and a few kilobytes. */

@@ -1,4 +1,6 @@
 /** Records of a session's streams, and those that the server itself writes (protocol sections 5.1, 5.5, 6, 9.4). */
+import { judgedBodyLengthMax } from './limits.ts';
+
 export type RecordHeader = readonly [name: string, value: string];
 
 export interface StoredRecord {
@@ -71,6 +73,32 @@ export function recordView(record: StoredRecord): RecordView {
   const { data, id } = isControl(record) ? emptyEnvelope : openEnvelope(record.body);
   const view = { data, id, seqNum: record.seq };
   return record.headers.length === 0 ? view : { ...view, headers: record.headers };
+}
+
+/**
+ * How `recordView` will show a record: `envelope` as its body stands, with the seq put in before the last brace; `blank`
+ * with empty data and id; `hidden` not at all.
+ */
+export type ShownAs = 'envelope' | 'blank' | 'hidden';
+
+/** Null: every reader has to parse it; so it is for bytes that are no text, and for what is too long to judge here. */
+export function shownAs(record: NewRecord): ShownAs | null {
+  const { headers, body } = record;
+  if (isCommand(record)) return 'hidden';
+  if (typeof body !== 'string' || body.length > judgedBodyLengthMax) return null;
+  if (isControl({ headers })) return 'blank';
+  const envelope = openEnvelope(body);
+  if (envelope === emptyEnvelope) return 'blank';
+  return isWrittenAs(envelope, body) ? 'envelope' : null;
+}
+
+function isWrittenAs(envelope: Envelope, body: string): boolean {
+  try {
+    return JSON.stringify(envelope) === body;
+  } catch {
+    // Parsed, it can be too deep to be written.
+    return false;
+  }
 }
 
 interface Envelope {

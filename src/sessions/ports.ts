@@ -151,6 +151,22 @@ export interface StreamPage {
   readonly records: readonly StoredRecord[];
 }
 
+export interface TranscriptRange {
+  readonly from: number;
+  /** First seq that is not wanted; null: up to the end. */
+  readonly before: number | null;
+}
+
+/** A page as `GET .../records` shows it. */
+export interface TranscriptPage {
+  /** Next seq to be assigned. */
+  readonly next: number;
+  /** Seq of the last record that the page covers, shown or not; null when there is none. */
+  readonly last: number | null;
+  /** The shown records, with commas between them. */
+  readonly json: string;
+}
+
 export interface StreamStore {
   /**
    * One transaction. `busy`: nothing was done for this session, because somebody holds its gate.
@@ -159,6 +175,8 @@ export interface StreamStore {
   append(appends: readonly Append[], wait: boolean): Promise<readonly (AppendAnswer | 'busy')[]>;
   /** Retained records with seq >= from, from the first retained one on. */
   read(place: StreamPlace, from: number): Promise<StreamPage>;
+  /** As `read`, in the form of a transcript; the page ends early at bounds of its own. */
+  readTranscript(place: StreamPlace, range: TranscriptRange): Promise<TranscriptPage>;
   /** Next seq of each stream, in the same order. */
   nextSeqs(places: readonly StreamPlace[]): Promise<readonly number[]>;
 }

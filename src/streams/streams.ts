@@ -4,7 +4,16 @@ import type { Environment } from '../domain/ids.ts';
 import { bodyText, type StoredRecord } from '../domain/record.ts';
 import { sessionKey } from '../domain/session.ts';
 import type { StreamName, StreamPlace } from '../domain/stream.ts';
-import type { Changes, Failpoints, SessionOrders, SessionStore, StreamPage, StreamStore } from '../sessions/ports.ts';
+import type {
+  Changes,
+  Failpoints,
+  SessionOrders,
+  SessionStore,
+  StreamPage,
+  StreamStore,
+  TranscriptPage,
+  TranscriptRange,
+} from '../sessions/ports.ts';
 import { type AppendBatchOrder, type AppendedRange, appendBatch } from './append-batch.ts';
 import { type CommittedAppend, openAppendQueue } from './append-queue.ts';
 import { type AppendOrder, appendRecord } from './append-record.ts';
@@ -49,6 +58,8 @@ export interface Streams {
   write(order: WriteOrder): Promise<Result<{ readonly seqs: readonly number[] }>>;
   /** A consistent page from `from` on. */
   read(stream: Pick<NamedStream, 'session' | 'stream'>, from: number): Promise<StreamPage>;
+  /** As `read`, in the form in which `/records` shows it. */
+  readTranscript(stream: Pick<NamedStream, 'session' | 'stream'>, range: TranscriptRange): Promise<TranscriptPage>;
   openTail(stream: NamedStream, order: TailOrder): Result<OpenTail>;
   /** Readers, and streams that are watched for them. For leak checks. */
   usage(): { readonly tails: number; readonly watched: number };
@@ -73,6 +84,7 @@ export interface StreamsDeps {
   readonly onFault: (cause: unknown) => void;
 }
 
+const emptyTranscript: TranscriptPage = { next: 0, last: null, json: '' };
 const emptyPage: StreamPage = { next: 0, settled: false, records: [] };
 
 export function openStreams(deps: StreamsDeps): Streams {
@@ -121,6 +133,8 @@ export function openStreams(deps: StreamsDeps): Streams {
     write: (order) => writeRecords(appending, order),
     read: async ({ session, stream }, from) =>
       session === null ? emptyPage : deps.store.read({ sessionId: session.id, stream }, from),
+    readTranscript: async ({ session, stream }, range) =>
+      session === null ? emptyTranscript : deps.store.readTranscript({ sessionId: session.id, stream }, range),
     openTail,
     usage: () => ({ tails: tails.count, watched: hub.watchedCount }),
     stop: () => tails.stop(),

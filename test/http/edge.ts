@@ -51,6 +51,7 @@ export const refusingStreams: Streams = {
   appendBatch: unreachable,
   write: unreachable,
   read: unreachable,
+  readTranscript: unreachable,
   openTail: () => {
     throw new Error(faultText);
   },

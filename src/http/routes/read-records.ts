@@ -1,7 +1,6 @@
 import { Readable } from 'node:stream';
 import { z } from 'zod';
-import { isCommand, recordView } from '../../domain/record.ts';
-import type { StreamPage } from '../../sessions/ports.ts';
+import type { TranscriptPage } from '../../sessions/ports.ts';
 import type { NamedStream, Streams } from '../../streams/streams.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { streamOperationId, streamPaths, streamToRead } from '../named-stream.ts';
@@ -33,7 +32,7 @@ export const readRecordsRoutes = ({ streams }: Pick<HttpParts, 'streams'>): read
     async answer(exchange) {
       const from = firstSeqOf(exchange);
       const stream = await streamToRead(exchange, streams);
-      const first = await streams.read(stream, from);
+      const first = await streams.readTranscript(stream, { from, before: null });
       exchange.body = Readable.from(recordsJson(streams, stream, first), { objectMode: false });
       exchange.type = 'application/json';
     },
@@ -49,18 +48,24 @@ function firstSeqOf({ query }: Exchange): number {
   return refuse({ code: 'invalid_query', details: [{ code: 'custom', message, path: ['afterEventId'] }] });
 }
 
-/** Everything up to the end that the first page saw: a run takes the answer for complete. */
-async function* recordsJson(streams: Pick<Streams, 'read'>, stream: NamedStream, first: StreamPage) {
+/**
+ * Everything up to the end that the first page saw: a run takes the answer for complete. The database puts the next page
+ * together while this one is written.
+ */
+async function* recordsJson(streams: Pick<Streams, 'readTranscript'>, stream: NamedStream, first: TranscriptPage) {
   let separator = '';
-  yield Buffer.from('{"records":[');
+  yield '{"records":[';
   for (let page = first; ; ) {
-    const shown = page.records.filter((record) => record.seq < first.next && !isCommand(record));
-    const text = shown.map((record) => JSON.stringify(recordView(record))).join(',');
-    if (text !== '') yield Buffer.from(`${separator}${text}`);
-    if (text !== '') separator = ',';
-    const last = page.records.at(-1);
-    if (last === undefined || last.seq + 1 >= first.next) break;
-    page = await streams.read(stream, last.seq + 1);
+    const from = page.last === null ? first.next : page.last + 1;
+    const following = from < first.next ? streams.readTranscript(stream, { from, before: first.next }) : null;
+    // It is awaited below, but for a reader that leaves before.
+    following?.catch(() => {});
+    if (page.json !== '') {
+      yield `${separator}${page.json}`;
+      separator = ',';
+    }
+    if (following === null) break;
+    page = await following;
   }
-  yield Buffer.from(']}');
+  yield ']}';
 }

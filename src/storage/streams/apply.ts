@@ -1,7 +1,7 @@
 /** What a batch of appends was planned to do, done in one statement. */
 import type { AppendPlan } from '../../domain/append.ts';
 import type { SessionId } from '../../domain/ids.ts';
-import type { NewRecord } from '../../domain/record.ts';
+import { type NewRecord, shownAs } from '../../domain/record.ts';
 import { kindOf, type StreamName } from '../../domain/stream.ts';
 import type { TransactionSql } from '../database.ts';
 import { keyOf } from './arrivals.ts';
@@ -14,7 +14,7 @@ export interface StreamPlan extends Omit<AppendPlan, 'outcomes'> {
   readonly records: readonly PlannedRecord[];
 }
 
-// Zero stands for no wake, empty text for no part id and no headers, -1 for a flag that stays: none is ever a value, and
+// Zero stands for no wake, empty text for no part id, no headers and no judgement, -1 for a flag that stays: none is ever a value, and
 // arrays hold no nulls.
 const applySql = `
   WITH gate AS (
@@ -40,11 +40,12 @@ const applySql = `
         WHERE last.session_id = plan.session_id AND last.stream = plan.stream ORDER BY last.seq DESC LIMIT 1)) AS at
     FROM unnest($13::text[], $14::text[]) WITH ORDINALITY AS plan (session_id, stream, no)
   ), stored AS (
-    INSERT INTO records (session_id, stream, seq, part_id, from_client, headers, body, created_at)
+    INSERT INTO records (session_id, stream, seq, part_id, from_client, headers, shown, body, created_at)
     SELECT place.session_id, place.stream, r.seq, nullif(r.part_id, ''), true, nullif(r.headers, '')::json,
+      nullif(r.shown, ''),
       CASE WHEN r.is_hex = 1 THEN decode(r.body, 'hex') ELSE convert_to(r.body, 'UTF8') END, place.at
-    FROM unnest($16::int[], $17::bigint[], $18::text[], $19::text[], $20::int[], $21::text[])
-      AS r (plan_no, seq, part_id, headers, is_hex, body)
+    FROM unnest($16::int[], $17::bigint[], $18::text[], $19::text[], $20::text[], $21::int[], $22::text[])
+      AS r (plan_no, seq, part_id, headers, shown, is_hex, body)
     JOIN place ON place.no = r.plan_no
   )
   SELECT session_id, stream, at FROM place`;
@@ -98,6 +99,7 @@ function recordColumns(plans: readonly StreamPlan[]) {
     records.map((record) => record.seq),
     records.map((record) => record.partId ?? ''),
     records.map(({ headers }) => (headers.length === 0 ? '' : JSON.stringify(headers))),
+    records.map((record) => shownAs(record) ?? ''),
     records.map(({ body }) => (typeof body === 'string' ? 0 : 1)),
     records.map(({ body }) => (typeof body === 'string' ? body : Buffer.from(body).toString('hex'))),
   ];

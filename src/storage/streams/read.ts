@@ -5,24 +5,35 @@ import { kindOf, type StreamKind, type StreamPlace } from '../../domain/stream.t
 import type { StreamPage } from '../../sessions/ports.ts';
 import type { Sql, SqlRow } from '../database.ts';
 
-const placeSql: Readonly<Record<StreamKind, string>> = {
+/** `next`, `settled` and `trimmed_before` of the stream $2 of the session $1. */
+export const placeSql: Readonly<Record<StreamKind, string>> = {
   in: `SELECT next, false AS settled, 0::bigint AS trimmed_before FROM gates WHERE session_id = $1 AND $2 = 'in'`,
   out: `SELECT next, settled, trimmed_before FROM outs WHERE session_id = $1 AND $2 = 'out'`,
   side: 'SELECT next, settled, trimmed_before FROM side_streams WHERE session_id = $1 AND stream = $2',
 };
 
-/** The bytes of a page are summed from what is stored about its bodies; those beyond its bound are not read. */
-const readSql = (kind: StreamKind): string => `
-  SELECT place.next, place.settled, page.seq, page.created_at, page.headers, page.body
-  FROM (${placeSql[kind]}) place LEFT JOIN LATERAL (
-    SELECT seq, created_at, headers, body FROM (
-      SELECT seq, created_at, headers, body, sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS before
+/** Consecutive records from $3 on, up to the bounds of a page; among other tables there is `place`. */
+export const pageSql = ({ records, bytes, before }: { records: number; bytes: number; before: string }): string => `
+    SELECT seq, created_at, headers, shown, body FROM (
+      SELECT seq, created_at, headers, shown, body,
+        sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS sum_before
       FROM (
-        SELECT seq, created_at, headers, body FROM records
-        WHERE session_id = $1 AND stream = $2 AND seq >= greatest($3::bigint, place.trimmed_before)
-        ORDER BY seq LIMIT ${pageRecordsMax}
+        SELECT seq, created_at, headers, shown, body FROM records
+        WHERE session_id = $1 AND stream = $2 AND seq >= greatest($3::bigint, place.trimmed_before) AND seq < ${before}
+        ORDER BY seq LIMIT ${records}
       ) head
-    ) summed WHERE before < ${pageBytesMax}
+    ) summed WHERE sum_before < ${bytes}`;
+
+/**
+ * The bytes of a page are summed from what is stored about its bodies; those beyond its bound are not read. Text comes
+ * as text: as bytes it travelled as hexadecimal and was decoded twice.
+ */
+const readSql = (kind: StreamKind): string => `
+  SELECT place.next, place.settled, page.seq, (extract(epoch FROM page.created_at) * 1000)::bigint AS at_ms, page.headers,
+    CASE WHEN page.shown IN ('envelope', 'blank') THEN convert_from(page.body, 'UTF8') END AS text,
+    CASE WHEN page.shown IN ('envelope', 'blank') THEN NULL ELSE page.body END AS bytes
+  FROM (${placeSql[kind]}) place LEFT JOIN LATERAL (
+    ${pageSql({ records: pageRecordsMax, bytes: pageBytesMax, before: 'place.next' })}
   ) page ON true
   ORDER BY page.seq`;
 
@@ -36,9 +47,10 @@ interface PageRow extends SqlRow {
   next: number;
   settled: boolean;
   seq: number | null;
-  created_at: Date;
+  at_ms: number;
   headers: readonly RecordHeader[] | null;
-  body: Uint8Array;
+  text: string | null;
+  bytes: Uint8Array | null;
 }
 
 /** I2: seqs are assigned under the stream's lock, so every snapshot shows a prefix without gaps. */
@@ -49,10 +61,10 @@ export async function readStream(sql: Sql, { sessionId, stream }: StreamPlace, f
   return { next: first.next, settled: first.settled, records: rows.flatMap(recordOf) };
 }
 
-function recordOf(row: PageRow): StoredRecord[] {
-  if (row.seq === null) return [];
-  const body = Buffer.from(row.body.buffer, row.body.byteOffset, row.body.byteLength).toString('utf8');
-  return [{ seq: row.seq, atMs: row.created_at.getTime(), headers: row.headers ?? [], body }];
+function recordOf({ seq, at_ms: atMs, headers, text, bytes }: PageRow): StoredRecord[] {
+  if (seq === null) return [];
+  const decoded = bytes === null ? '' : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
+  return [{ seq, atMs, headers: headers ?? [], body: text ?? decoded }];
 }
 
 const nextSeqsSql = `

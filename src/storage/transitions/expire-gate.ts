@@ -24,8 +24,8 @@ export async function writeWakeRecord(sql: Sql, gate: LockedGate): Promise<void>
   const text = closeWakeText(sessionKey({ id: gate.sessionId, externalId: gate.externalId }));
   const stored = await sql.query<{ seq: number }>(
     `WITH assigned AS (UPDATE gates SET next = next + 1 WHERE session_id = $1 RETURNING next - 1 AS seq)
-     INSERT INTO records (session_id, stream, seq, from_client, body)
-     SELECT $1, 'in', seq, false, $2 FROM assigned RETURNING seq`,
+     INSERT INTO records (session_id, stream, seq, from_client, shown, body)
+     SELECT $1, 'in', seq, false, 'envelope', $2 FROM assigned RETURNING seq`,
     // No part id: a session ends once, and a client's record may bear any name.
     [gate.sessionId, Buffer.from(recordEnvelope(text, closeWakeId))],
   );
@@ -38,8 +38,8 @@ export async function writeWakeRecord(sql: Sql, gate: LockedGate): Promise<void>
 export async function writeClosedRecord(sql: Sql, gate: LockedGate, reason: string | null): Promise<void> {
   const stored = await sql.query<{ seq: number }>(
     `WITH assigned AS (UPDATE outs SET next = next + 1, settled = true WHERE session_id = $1 RETURNING next - 1 AS seq)
-     INSERT INTO records (session_id, stream, seq, from_client, headers, body)
-     SELECT $1, 'out', seq, false, $2::json, $3 FROM assigned RETURNING seq`,
+     INSERT INTO records (session_id, stream, seq, from_client, headers, shown, body)
+     SELECT $1, 'out', seq, false, $2::json, 'blank', $3 FROM assigned RETURNING seq`,
     [gate.sessionId, JSON.stringify(sessionClosedHeaders(reason)), Buffer.alloc(0)],
   );
   await completeByRecords(

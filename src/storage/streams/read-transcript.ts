@@ -1,0 +1,68 @@
+/** A page of a stream as `GET .../records` shows it, put together by the database. */
+import { transcriptBytesMax, transcriptRecordsMax } from '../../domain/limits.ts';
+import { isCommand, recordView } from '../../domain/record.ts';
+import { kindOf, type StreamKind, type StreamPlace } from '../../domain/stream.ts';
+import type { TranscriptPage, TranscriptRange } from '../../sessions/ports.ts';
+import type { Sql, SqlRow } from '../database.ts';
+import { pageSql, placeSql, readStream } from './read.ts';
+
+/**
+ * What was judged when it was stored is spliced: nothing is parsed, and a page is one text instead of rows. For 10,000
+ * records of 256 bytes that is 2.5 times less processor time than rows that are parsed and written out again
+ * (`npm run bench append -- --part replay`).
+ */
+const transcriptSql = (kind: StreamKind): string => `
+  SELECT place.next, page.last, page.is_judged, page.json
+  FROM (${placeSql[kind]}) place, LATERAL (
+    SELECT max(seq) AS last, coalesce(bool_and(shown IS NOT NULL), true) AS is_judged,
+      string_agg(
+        CASE shown WHEN 'envelope' THEN convert_from(substring(body FOR octet_length(body) - 1), 'UTF8')
+          ELSE '{"data":"","id":""' END
+        || ',"seqNum":' || seq || CASE WHEN headers IS NULL THEN '}' ELSE ',"headers":' || headers::text || '}' END,
+        ',' ORDER BY seq) FILTER (WHERE shown <> 'hidden') AS json
+    FROM (${pageSql({ records: transcriptRecordsMax, bytes: transcriptBytesMax, before: 'least($4::bigint, place.next)' })}) head
+  ) page`;
+
+const transcriptSqls: Readonly<Record<StreamKind, string>> = {
+  in: transcriptSql('in'),
+  out: transcriptSql('out'),
+  side: transcriptSql('side'),
+};
+
+interface TranscriptRow extends SqlRow {
+  next: number;
+  last: number | null;
+  is_judged: boolean;
+  json: string | null;
+}
+
+const empty: TranscriptPage = { next: 0, last: null, json: '' };
+
+export async function readTranscript(
+  sql: Sql,
+  place: StreamPlace,
+  { from, before }: TranscriptRange,
+): Promise<TranscriptPage> {
+  const { sessionId, stream } = place;
+  const values = [sessionId, stream, from, before ?? Number.MAX_SAFE_INTEGER];
+  const [row] = await sql.query<TranscriptRow>(transcriptSqls[kindOf(stream)], values);
+  if (row === undefined) return empty;
+  if (!row.is_judged) return parsedTranscript(sql, place, { from, before });
+  return { next: row.next, last: row.last, json: row.json ?? '' };
+}
+
+/** Some record of the page was not judged: all of it is parsed. */
+async function parsedTranscript(
+  sql: Sql,
+  place: StreamPlace,
+  { from, before }: TranscriptRange,
+): Promise<TranscriptPage> {
+  const { next, records } = await readStream(sql, place, from);
+  const wanted = records.filter(({ seq }) => seq < (before ?? next));
+  const shown = wanted.filter((record) => !isCommand(record));
+  return {
+    next,
+    last: wanted.at(-1)?.seq ?? null,
+    json: shown.map((record) => JSON.stringify(recordView(record))).join(','),
+  };
+}
