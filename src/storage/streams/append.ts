@@ -7,7 +7,7 @@ import { stateOf } from '../../domain/gate.ts';
 import type { SessionId } from '../../domain/ids.ts';
 import { isCommand } from '../../domain/record.ts';
 import type { Append, AppendAnswer } from '../../sessions/ports.ts';
-import type { Database, Sql } from '../database.ts';
+import type { Database, TransactionSql } from '../database.ts';
 import { expireIfPast } from '../transitions/expire-gate.ts';
 import type { LockedGate } from '../transitions/gate-row.ts';
 import { completeByRecords, type StoredSpan } from '../waitpoints/complete.ts';
@@ -32,8 +32,7 @@ export function appendBatch(
     if (wait && held.length < streams.length) throw new Error('a record was appended to a session without a gate');
     const answers: (AppendAnswer | 'busy')[] = appends.map(() => 'busy');
     if (held.length === 0) return answers;
-    // What an expiry has written is seen by a look after it; the locks are there already.
-    const locks = (await expirePast(sql, taken)) ? await takeLocks(sql, held, true) : taken;
+    const locks = await expirePast(sql, taken, held);
     const { gates, look } = locks;
     const places = { ...locks, places: new Map([...locks.places, ...(await lockSides(sql, held))]) };
     const standings = await readStandings(sql, held, places);
@@ -73,8 +72,9 @@ function gateAmong(gates: ReadonlyMap<SessionId, LockedGate>, sessionId: Session
   return gate;
 }
 
-/** V11: an expiry that only the clock shows is written down before anybody is told of it. Whether there was one. */
-async function expirePast(sql: Sql, { gates, fences, look }: Locks): Promise<boolean> {
+/** V11: an expiry that only the clock shows is written down before anybody is told of it. The places are those after it. */
+async function expirePast(sql: TransactionSql, taken: Locks, held: readonly StreamArrivals[]): Promise<Locks> {
+  const { gates, fences, look } = taken;
   const past = [...gates.values()].filter((gate) => gate.expiredAt === null && stateOf(gate, look.now) === 'expired');
   // It writes to `out`, whose lock comes before those of side streams.
   const outs = past.map(({ sessionId }) => sessionId).filter((sessionId) => !fences.has(sessionId));
@@ -83,7 +83,8 @@ async function expirePast(sql: Sql, { gates, fences, look }: Locks): Promise<boo
     await sql.query(text, values);
   }
   for (const gate of past) await expireIfPast(sql, gate, look.now);
-  return past.length > 0;
+  // What was written is seen by a look after it; the locks are there already.
+  return past.length === 0 ? taken : takeLocks(sql, held, true);
 }
 
 interface PlannedStream {
