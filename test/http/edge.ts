@@ -59,7 +59,7 @@ export const refusingStreams: Streams = {
   stop: () => undefined,
 };
 
-const refusingWaitpoints: Waitpoints = {
+export const refusingWaitpoints: Waitpoints = {
   register: unreachable,
   hold: unreachable,
   waiterCount: () => 0,

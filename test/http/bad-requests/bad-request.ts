@@ -6,6 +6,8 @@ export interface BadRequest {
   readonly pieces: readonly Buffer[];
   /** Answers that come before the refusal. */
   readonly answersBefore?: number;
+  /** The answer is that of `HEAD`. */
+  readonly isHead?: boolean;
 }
 
 /** A session and its run that exist, so that only what is bad is refused. */
@@ -43,5 +45,5 @@ export const makerOf =
     ];
     const lines = [...usual.filter(([key]) => !own.has(key.toLowerCase())), ...headers];
     const head = `${method} ${target} HTTP/1.1\r\n${lines.map(([key, value]) => `${key}: ${value}\r\n`).join('')}\r\n`;
-    return { name, pieces: [Buffer.concat([latin(head), bytes])] };
+    return { name, isHead: method === 'HEAD', pieces: [Buffer.concat([latin(head), bytes])] };
   };
