@@ -57,13 +57,17 @@ async function residentBytes(): Promise<number> {
 
 /** What is wrong with the answers, in words; null when nothing is. */
 function faultIn(answers: readonly WireAnswer[], { answersBefore = 0, isHead = false }: BadRequest): string | null {
-  if (answers.length !== answersBefore + 1)
-    return `${answers.length} answers: ${JSON.stringify(answers).slice(0, 300)}`;
   const early = answers.slice(0, answersBefore).find(({ status }) => status !== 200);
   if (early !== undefined) return `an answer before was ${early.status}`;
-  const { status, headers, body } = answers.at(-1) ?? { status: 0, headers: new Headers(), body: '' };
+  const [answer, ...later] = answers.slice(answersBefore);
+  if (answer === undefined || later.length > 0)
+    return `${answers.length} answers: ${JSON.stringify(answers).slice(0, 300)}`;
+  return refusalFault(answer, isHead);
+}
+
+function refusalFault({ status, headers, body }: WireAnswer, isHead: boolean): string | null {
   if (status < 400 || status > 499) return `${status} ${body.slice(0, 200)}`;
-  if (headers.get('x-content-type-options') !== 'nosniff' && status !== 417) return 'sniffing is not forbidden';
+  if (headers.get('x-content-type-options') !== 'nosniff') return 'sniffing is not forbidden';
   return isHead ? null : shapeFault(status, headers.get('content-type') ?? '', body);
 }
 

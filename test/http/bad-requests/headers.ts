@@ -84,6 +84,14 @@ export function badCredentials({ secretKey }: Targets, make: Make): BadRequest[]
   );
 }
 
+const piecesMax = 40;
+
+function inPieces(bytes: Buffer): Buffer[] {
+  const count = Math.min(bytes.length, piecesMax);
+  const edge = (index: number) => Math.floor((bytes.length * index) / count);
+  return Array.from({ length: count }, (_, index) => bytes.subarray(edge(index), edge(index + 1)));
+}
+
 /** What the parser itself has to refuse, alone, in pieces, and behind a request that is in order. */
 export function badFraming({ secretKey, sessionId }: Targets, make: Make): BadRequest[] {
   const post = (headers: Headers, body: string) =>
@@ -137,12 +145,6 @@ export function badFraming({ secretKey, sessionId }: Targets, make: Make): BadRe
     ]),
   };
   const healthy = latin(`GET /healthz HTTP/1.1\r\n${usual}\r\n`);
-  const inPieces = (bytes: Buffer): Buffer[] =>
-    Array.from(
-      { length: Math.min(bytes.length, 40) },
-      (_, index, { length } = { length: Math.min(bytes.length, 40) }) =>
-        bytes.subarray(Math.floor((bytes.length * index) / length), Math.floor((bytes.length * (index + 1)) / length)),
-    );
   return Object.entries(raw).flatMap(([name, bytes]) => [
     { name, pieces: [bytes] },
     { name: `${name}, in pieces`, pieces: inPieces(bytes) },

@@ -6,6 +6,28 @@ import type { BadRequest, Make, Targets } from './bad-request.ts';
 
 const addressed = (): readonly Route[] => routesOf(refusingParts).filter(({ path }) => path.includes(':'));
 
+const strangeTargets = [
+  '',
+  '*',
+  '?',
+  '//',
+  '/..',
+  '/api/v1/sessions/',
+  '/api/v1/sessions/a/b',
+  '/API/V1/SESSIONS',
+  '/api/v1/sessions%2f',
+  '/api/v1/sessions;a=b',
+  '/%2e%2e/',
+  'http://',
+  'http://[',
+  'x',
+  '/realtime/v1/sessions/a',
+  `/realtime/v1/sessions/a/up`,
+  '/realtime/v1/sessions/a/in/out',
+  '/realtime/v1/sessions/a/channels/%20/in',
+  `/realtime/v1/sessions/a/channels/${'c'.repeat(129)}/in`,
+];
+
 export function badPaths({ sessionId, runId }: Targets, make: Make): BadRequest[] {
   const filled = (path: string, part: string) =>
     path
@@ -47,28 +69,7 @@ export function badPaths({ sessionId, runId }: Targets, make: Make): BadRequest[
         }),
       ),
   );
-  const targets = [
-    '',
-    '*',
-    '?',
-    '//',
-    '/..',
-    '/api/v1/sessions/',
-    '/api/v1/sessions/a/b',
-    '/API/V1/SESSIONS',
-    '/api/v1/sessions%2f',
-    '/api/v1/sessions;a=b',
-    '/%2e%2e/',
-    'http://',
-    'http://[',
-    'x',
-    '/realtime/v1/sessions/a',
-    `/realtime/v1/sessions/a/up`,
-    '/realtime/v1/sessions/a/in/out',
-    '/realtime/v1/sessions/a/channels/%20/in',
-    `/realtime/v1/sessions/a/channels/${'c'.repeat(129)}/in`,
-  ];
-  return [...rows, ...targets.map((target) => make(`GET ${target}`, { target }))];
+  return [...rows, ...strangeTargets.map((target) => make(`GET ${target}`, { target }))];
 }
 
 export function badQueries(make: Make): BadRequest[] {
