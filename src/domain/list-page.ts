@@ -74,6 +74,8 @@ export const turned = (cursor: PageCursor): PageCursor => ({ ...cursor, inclusiv
 
 /** Greatest instant of a `Date`, and so of a cursor. */
 export const instantMaxMs = 8.64e15;
+/** Least instant of a `timestamptz`: the first day of the year 4713 before Christ. */
+export const instantMinMs = -210_866_803_200_000;
 
 /** Opaque to callers. It holds nothing but a place in the order, so none needs to be forged. */
 export const cursorText = ({ createdAtMs, id, inclusive }: PageCursor): string =>

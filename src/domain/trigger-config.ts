@@ -38,11 +38,14 @@ export function runOptions(config: TriggerConfig): RunOptions {
 
 const unitSeconds: Readonly<Record<string, number>> = { w: 604_800, d: 86_400, hr: 3_600, h: 3_600, m: 60, s: 1 };
 
-/** Protocol section 8.1: `^(\d+(w|d|hr|h|m|s))+$`, or a number of seconds; null when it is neither. */
+/** Protocol section 8.1: `^(\d+(w|d|hr|h|m|s))+$`, or a number of seconds. */
+export const durationPattern = /^(?:\d{1,10}|(?:\d{1,10}(?:w|d|hr|h|m|s))+)$/;
+
+/** Null when the text is no duration. */
 export function parseDurationSeconds(text: string | number): number | null {
   if (typeof text === 'number') return text;
-  if (/^\d{1,10}$/.test(text)) return Number(text);
-  if (text.length > 64 || !/^(?:\d{1,10}(?:w|d|hr|h|m|s))+$/.test(text)) return null;
+  if (text.length > 64 || !durationPattern.test(text)) return null;
+  if (/^\d+$/.test(text)) return Number(text);
   let seconds = 0;
   for (const [, count, unit] of text.matchAll(/(\d+)(w|d|hr|h|m|s)/g)) {
     seconds += Number(count) * (unitSeconds[unit ?? ''] ?? 0);

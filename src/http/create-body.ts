@@ -19,7 +19,7 @@ import {
   typeLengthMax,
 } from '../domain/limits.ts';
 import { taskQueueCandidates } from '../domain/task-queue.ts';
-import { machines, parseDurationSeconds, type TriggerConfig } from '../domain/trigger-config.ts';
+import { durationPattern, machines, parseDurationSeconds, type TriggerConfig } from '../domain/trigger-config.ts';
 import type { JsonBody } from './operation.ts';
 import { externalId, jsonObject, name, tagList, text, withoutUndefined } from './session-fields.ts';
 
@@ -68,7 +68,10 @@ const externalDeploymentId = z.preprocess(
 );
 
 const ttl = z
-  .union([z.string(), z.int().min(0)], 'Invalid input: expected whole seconds or a duration such as 1h30m')
+  .union(
+    [z.string().regex(durationPattern, { abort: true }), z.int().min(0)],
+    'Invalid input: expected whole seconds or a duration such as 1h30m',
+  )
   .refine((value) => {
     const seconds = parseDurationSeconds(value);
     return seconds !== null && seconds <= maxDurationInSecondsMax;

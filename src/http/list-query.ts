@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { filterValuesMax, pageSizeDefault, pageSizeMax } from '../domain/limits.ts';
 import {
   instantMaxMs,
+  instantMinMs,
   type PageRequest,
   parseCursor,
   parsePeriod,
@@ -51,8 +52,8 @@ const whole = <Schema extends z.ZodType>(schema: Schema) =>
 const sizeRule = `must be a whole number from 1 to ${pageSizeMax}`;
 const pageSize = whole(z.int(sizeRule).min(1, sizeRule).max(pageSizeMax, sizeRule));
 
-const instantRule = 'must be whole milliseconds since 1970';
-const instant = whole(z.int(instantRule).min(-instantMaxMs, instantRule).max(instantMaxMs, instantRule));
+const instantRule = 'must be whole milliseconds since 1970, of a moment that the database knows';
+const instant = whole(z.int(instantRule).min(instantMinMs, instantRule).max(instantMaxMs, instantRule));
 
 const cursor = z.string().transform((text, context) => {
   const parsed = parseCursor(text);

@@ -100,7 +100,8 @@ function bodyJson({ body }: Operation, schemas: Components): Json {
   if ('rawBytesMax' in body) {
     const description = `At most ${body.rawBytesMax} bytes, stored as they are.`;
     const content = Object.fromEntries(body.types.map((type) => [type, { schema: {} }]));
-    return { requestBody: { description, required: true, content } };
+    // No bytes are a body, too.
+    return { requestBody: { description, required: false, content } };
   }
   return {
     requestBody: {
@@ -168,21 +169,15 @@ function refusalContent(refusals: Refusals, schemas: Components): Json {
 const typeOf = (code: HttpFailure['code']): string =>
   describedRefusals[code].schema === null ? 'text/plain' : 'application/json';
 
-/** A header is promised where every refusal of the status has it. */
+/** None is required: a status can have refusals with and without it. */
 function refusalHeaders(refusals: Refusals): z.ZodObject {
   const sent = refusals.flatMap(({ answer }) => Object.entries(answer.headers ?? {}));
-  return z.object(
-    Object.fromEntries(
-      sent.map(([name, value]) => [
-        name,
-        z
-          .string()
-          .optional()
-          .meta({ examples: [value] }),
-      ]),
-    ),
-  );
+  return z.object(Object.fromEntries(sent.map(([name, value]) => [name, refusalHeader(name, value).optional()])));
 }
+
+/** A moment is no example: it would make each document another one. */
+const refusalHeader = (name: string, value: string): z.ZodType =>
+  name.endsWith('-reset') ? z.string() : z.string().meta({ examples: [value] });
 
 function headersJson(fields: z.ZodObject | undefined, schemas: Components): readonly (readonly [string, Json])[] {
   return parametersJson('header', fields, schemas).map(({ name, in: _place, ...header }) => [String(name), header]);

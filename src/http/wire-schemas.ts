@@ -158,7 +158,8 @@ export const writtenRecords = z
   })
   .meta({ id: 'WriteRecordsResponseBody' });
 
-const recordHeaders = z.array(z.tuple([z.string(), z.string()]));
+/** Name and value. */
+const recordHeaders = z.array(z.array(z.string()).length(2));
 
 export const channelRecords = z
   .object({

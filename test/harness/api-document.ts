@@ -14,11 +14,15 @@ export const apiDocument: Json = openApiDocument(routesOf({} as HttpParts));
 const ajv = new Ajv2020({ strict: false });
 addFormats.default(ajv);
 
-const operations = Object.entries(apiDocument.paths).flatMap(([path, methods]) =>
+/** One for each method of each path. */
+export const operations = Object.entries(apiDocument.paths).flatMap(([path, methods]) =>
   Object.entries(methods as Json).map(([method, operation]) => ({
     method: method.toUpperCase(),
     path,
     pattern: new RegExp(`^${path.replaceAll('.', '\\.').replace(/\{\w+\}/g, '[^/]+')}$`),
+    id: (operation as Json).operationId as string,
+    tags: (operation as Json).tags as string[],
+    needsCredential: (operation as Json).security.length > 0,
     responses: (operation as Json).responses,
   })),
 );
@@ -56,7 +60,7 @@ function responsesOf(method: string, target: string): Json {
 
 /** How what is no operation is answered: an unknown path, another method, a malformed target, a preflight. */
 const isNothing = (method: string, { status }: Response): boolean =>
-  (method === 'OPTIONS' ? [200, 404, 405] : [400, 404, 405]).includes(status);
+  method === 'OPTIONS' ? status === 200 || status === 404 : [400, 404, 405].includes(status);
 
 function whatIsWrong(body: unknown, schema: Json): string | null {
   const validate = validatorOf(schema);

@@ -1,5 +1,6 @@
 /** Every route against every kind of credential (protocol section 2.4): who is let in, and what the others can tell. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { operations } from '../harness/api-document.ts';
 import { isExecuting } from '../workflows/stage.ts';
 import { openSessionStage, type SessionStage } from './session-stage.ts';
 
@@ -210,6 +211,18 @@ const routes: readonly RouteCase[] = [
     statuses: [401, 401, 401, 409, 409, 201, 409, 409, 403, 403, 409, 409, 403, 403],
   },
 ];
+
+/** Those of channels are in `streams.test.ts`. */
+test('each operation of the API document that needs a credential has its row', () => {
+  const targetsOfRows = routes.map(({ method, path }) => ({ method, target: path('chat_1').split('?')[0] ?? '' }));
+  const missing = operations.filter(
+    ({ needsCredential, tags, method, pattern }) =>
+      needsCredential &&
+      !tags.includes('channels') &&
+      !targetsOfRows.some((row) => row.method === method && pattern.test(row.target)),
+  );
+  expect(missing.map(({ id }) => id)).toEqual([]);
+});
 
 const ask = async (route: RouteCase, path: string, credential: Credential) =>
   stage.api.call(path, {

@@ -114,6 +114,8 @@ describe('400, with the path of what is wrong', () => {
     ['filter[createdAt][from]=yesterday', 'filter[createdAt][from]'],
     ['filter[createdAt][to]=1.5', 'filter[createdAt][to]'],
     ['filter[createdAt][to]=9999999999999999', 'filter[createdAt][to]'],
+    ['filter[createdAt][to]=-210866803200001', 'filter[createdAt][to]'],
+    ['filter[createdAt][from]=-8640000000000000', 'filter[createdAt][from]'],
     ['filter[createdAt][period]=soon', 'filter[createdAt][period]'],
     ['filter[tags]=a%00b', 'filter[tags]'],
     ['filter[externalId]=a&filter[externalId]=b', 'filter[externalId]'],

@@ -43,6 +43,14 @@ export const measureStreamRoutes = ({ streams }: Pick<HttpParts, 'streams'>): re
     },
   }));
 
+const event = z
+  .object({
+    id: z.string().optional(),
+    event: z.string().optional().meta({ description: '`batch`, `ping` or `error`; none before `[DONE]`.' }),
+    data: z.string(),
+  })
+  .meta({ id: 'ChannelEvent', description: 'One event of the stream, as an SSE parser reads it.' });
+
 const followHeaders = z.object({
   'Last-Event-ID': z.string().optional().meta({
     description:
@@ -52,11 +60,11 @@ const followHeaders = z.object({
     description: 'Time without a record after which the answer ends.',
     default: tailTimeoutDefaultSeconds,
   }),
-  'X-Trigger-Stream-Start': z.literal('latest').optional().meta({
-    description: 'Without `Last-Event-ID`: only what comes from now on.',
+  'X-Trigger-Stream-Start': z.string().optional().meta({
+    description: '`latest`, without `Last-Event-ID`: only what comes from now on.',
   }),
-  'X-Peek-Settled': z.literal('1').optional().meta({
-    description: 'On `out`: when the last turn is complete, answer what there is and end at once.',
+  'X-Peek-Settled': z.string().optional().meta({
+    description: '`1`, on `out`: when the last turn is complete, answer what there is and end at once.',
   }),
 });
 
@@ -78,7 +86,7 @@ export const followStreamRoutes = ({ streams, keys }: Pick<HttpParts, 'streams' 
         200: {
           description: 'Records as they come.',
           type: 'text/event-stream',
-          schema: z.string(),
+          schema: event,
           headers: z.object({
             'X-Stream-Version': streamVersion,
             'X-Session-Settled': z.literal('true').optional().meta({ description: 'The last turn is complete.' }),
