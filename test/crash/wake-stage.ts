@@ -1,5 +1,6 @@
 /** Many sessions, two API processes of which one may die, and runs that end when the test says so. */
 import { expect, vi } from 'vitest';
+import { concurrentRunsMax } from '../../src/domain/limits.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { openPostgres } from '../../src/storage/postgres.ts';
 import { defineTask, startTaskWorker } from '../../src/tasks/index.ts';
@@ -51,6 +52,8 @@ export async function openWakeStage(environment: Readonly<Record<string, string>
     apiUrl: server.url,
     temporal: { address: site.temporalAddress, namespace: site.namespace },
     shutdownGraceMs: 0,
+    // All runs of a story may be held at once.
+    maxConcurrentRuns: concurrentRunsMax,
   });
   const processes: PerdureProcess[] = [];
   return {
