@@ -8,7 +8,7 @@ import { crossOrigin } from './cross-origin.ts';
 import { type HttpParts, noRateLimits } from './http-parts.ts';
 import { observeRequests } from './observe-requests.ts';
 import { refuse } from './refusal.ts';
-import type { RequestState, Route } from './route.ts';
+import type { Exchange, RequestState, Route } from './route.ts';
 import { documentRoutes } from './routes/api-document.ts';
 import { appendRecordRoutes } from './routes/append-record.ts';
 import { cancelRunRoute } from './routes/cancel-run.ts';
@@ -131,15 +131,19 @@ const forbidSniffing: Middleware<RequestState> = (exchange, next) => {
 /** The request line may hold what is no address at all; reading its path then throws or finds none. */
 const refuseBadTarget: Middleware<RequestState> = (exchange, next) => {
   try {
-    if (typeof exchange.path === 'string') return next();
+    if (typeof exchange.path === 'string' && isWellFormed(exchange)) return next();
   } catch {
     // Told below.
   }
   return refuse({
     code: 'invalid_params',
-    details: [{ code: 'custom', message: 'Malformed request target', path: [] }],
+    details: [{ code: 'custom', message: 'Malformed request line or host', path: [] }],
   });
 };
+
+/** HTTP/1.1 asks for one host, by which proxies tell requests apart. The parser takes versions that are none. */
+const isWellFormed = ({ req }: Exchange): boolean =>
+  req.httpVersion === '1.0' || (req.httpVersion === '1.1' && req.headersDistinct['host']?.length === 1);
 
 const refuseUnmatched =
   (router: Router<RequestState>): Middleware<RequestState> =>

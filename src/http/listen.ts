@@ -2,6 +2,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type Koa from 'koa';
+import { refuseUnparsed } from './refuse-unparsed.ts';
 import type { RequestState } from './route.ts';
 import { idleLingerMs, requestsPerSocketMax, serverLimits } from './server-limits.ts';
 
@@ -16,6 +17,7 @@ export async function listen(app: Koa<RequestState>, address: { host: string; po
   const answer = app.callback();
   const server = createServer(serverLimits, (request, response) => void answer(request, response));
   server.maxRequestsPerSocket = requestsPerSocketMax;
+  refuseUnparsed(server);
   const connections = watchConnections(server);
   await opened(server, address);
   return {

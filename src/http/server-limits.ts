@@ -1,6 +1,8 @@
 /** Bounds of the transport, each with its unit and its reason; those of the product are in `domain/limits`. */
 
 export const serverLimits = {
+  /** Told in the API's own words instead. */
+  requireHostHeader: false,
   /** A client that trickles its headers holds a socket no longer than this. */
   headersTimeout: 10_000,
   /** Milliseconds for a whole request to arrive; above `bodyReadDeadlineMs`, which answers in the API's own words. */

@@ -1,7 +1,11 @@
-/** A task's worker that is killed in the middle of an answer: every message is answered, and nothing is said twice. */
-import { expect, vi } from 'vitest';
+/** A worker or an API that is killed in the middle of an answer: every message is answered, and nothing is said twice. */
+import { expect, test, vi } from 'vitest';
+import { myChat } from '../../examples/demo-task.ts';
+import { startTaskWorker } from '../../src/tasks/index.ts';
+import { apiOf } from '../harness/api.ts';
+import { freePort } from '../harness/free-port.ts';
 import { startProcess } from '../harness/processes.ts';
-import { siteEnvironment } from '../harness/server.ts';
+import { openSite, siteEnvironment } from '../harness/server.ts';
 import { controlOf, conversationOf, patience, type ReadRecord } from '../tasks/conversation-stage.ts';
 import { type Story, storyTest } from './story.ts';
 
@@ -67,4 +71,50 @@ storyTest('a worker killed twice in mid-answer leaves each message answered exac
   expect(run).toMatchObject({ status: 'COMPLETED', attemptCount: 3, output: { answered: expect.any(Number) } });
   const { gate } = await story.settled(conversation.id);
   expect(gate).toMatchObject({ consumed: 3, run_no: 1, live: false });
+});
+
+test('an API killed between a commit and its acknowledgement leaves nothing said twice, and costs no attempt', {
+  timeout: 120_000,
+}, async () => {
+  const site = await openSite();
+  const environment = { ...siteEnvironment(site), PORT: String(await freePort()) };
+  // The first hit is the message; the others are records of its answer.
+  const dying = await startProcess({
+    command: ['api'],
+    environment: { ...environment, FAILPOINTS: 'append:after=kill@9' },
+  });
+  const worker = await startTaskWorker({
+    tasks: [myChat],
+    secretKey: site.devKey,
+    apiUrl: dying.url,
+    temporal: { address: site.temporalAddress, namespace: site.namespace },
+    shutdownGraceMs: 0,
+  });
+  const api = apiOf(dying.url, site.devKey);
+  try {
+    const triggerConfig = { basePayload: {}, idleTimeoutInSeconds: 2 };
+    const { body } = await api.create({ taskIdentifier: 'my-chat', triggerConfig });
+    const conversation = conversationOf(() => ({ api }), body);
+    const message = Array.from({ length: 20 }, (_, index) => `word${index}`).join(' ');
+    await conversation.say(message);
+    await dying.exited;
+    const living = await startProcess({ command: ['api'], environment });
+    try {
+      await conversation.recordsAfterTurns(1);
+      expect(await conversation.ended()).toMatchObject({
+        status: 'COMPLETED',
+        attemptCount: 1,
+        output: { answered: 1 },
+      });
+      const records = await conversation.records();
+      expect(turnsOf(records)).toEqual([{ text: `You said: ${message}`, answers: '0' }]);
+      expect(records.map(({ seqNum }) => seqNum)).toEqual(records.map((_, index) => index));
+    } finally {
+      await worker.stop();
+      await living.kill();
+    }
+  } finally {
+    await dying.kill();
+    await site.remove();
+  }
 });

@@ -46,6 +46,34 @@ const facts = (changes: Partial<AppendFacts> = {}): AppendFacts => ({
   ...changes,
 });
 
+describe('a turn-complete', () => {
+  const turn = (seq: string): NewRecord => ({
+    headers: [
+      ['trigger-control', 'turn-complete'],
+      ['session-in-event-id', seq],
+    ],
+    body: '',
+  });
+  const consumedBy = (records: readonly NewRecord[], changes: Partial<AppendFacts> = {}) =>
+    planAppend(gate(), facts({ stream: 'out', arriving: [arriving({ records })], ...changes })).consumed;
+
+  test('consumes what it has answered, the furthest of several, and nothing that is not there', () => {
+    expect(consumedBy([turn('9')])).toBe(10);
+    expect(consumedBy([turn('10'), turn('4'), data])).toBe(11);
+    expect(consumedBy([turn('900')])).toBe(12);
+  });
+
+  test('consumes nothing without a seq, on another stream, from a writer that is fenced out, or a second time', () => {
+    for (const seq of ['', 'x', '-1', '1.5', '9'.repeat(20)]) expect(consumedBy([turn(seq)])).toBeNull();
+    expect(consumedBy([control('turn-complete'), control('chapter')])).toBeNull();
+    expect(consumedBy([turn('9')], { stream: 'tools/out' })).toBeNull();
+    const refused = [arriving({ records: [turn('9')], standing: 'fenced out' })];
+    const repeated = [arriving({ records: [turn('9')], partId: 'a' })];
+    expect(consumedBy([], { arriving: refused })).toBeNull();
+    expect(consumedBy([], { arriving: repeated, seqOfPart: new Map([['a', 3]]) })).toBeNull();
+  });
+});
+
 describe('a batch for one stream', () => {
   test('gets dense seqs; a part id keeps its first one, within the batch too (V7)', () => {
     const plan = planAppend(

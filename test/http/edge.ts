@@ -42,7 +42,7 @@ export const refusingUseCases = {
   commitCursor: unreachable,
 };
 
-export const refusingTokens: UsedTokens = { take: unreachable, giveBack: unreachable };
+const refusingTokens: UsedTokens = { take: unreachable, giveBack: unreachable };
 
 /** Everything about streams begins with the session. */
 export const refusingStreams: Streams = {
@@ -72,20 +72,21 @@ export const refusingSnapshots: SnapshotParts = {
   publicUrl: () => 'http://api.test',
 };
 
+export const refusingParts: HttpParts = {
+  useCases: refusingUseCases,
+  streams: refusingStreams,
+  waitpoints: refusingWaitpoints,
+  keys: ringOf(secretKey),
+  snapshots: refusingSnapshots,
+  rateLimits: noRateLimits,
+  usedTokens: refusingTokens,
+  probes: {},
+  observe: () => undefined,
+};
+
 export async function startEdge(parts: Partial<HttpParts> = {}): Promise<Edge> {
   const facts: Fact[] = [];
-  const app = httpApp({
-    useCases: refusingUseCases,
-    streams: refusingStreams,
-    waitpoints: refusingWaitpoints,
-    keys: ringOf(secretKey),
-    snapshots: refusingSnapshots,
-    rateLimits: noRateLimits,
-    usedTokens: refusingTokens,
-    probes: {},
-    observe: (fact) => void facts.push(fact),
-    ...parts,
-  });
+  const app = httpApp({ ...refusingParts, observe: (fact) => void facts.push(fact), ...parts });
   const listener = await listen(app, { host: '127.0.0.1', port: 0 });
   const url = `http://127.0.0.1:${listener.port}`;
   return {

@@ -2,20 +2,9 @@ import { describe, expect, test } from 'vitest';
 import { runIdOf, sessionIdOf } from '../../src/domain/ids.ts';
 import type { Session } from '../../src/domain/session.ts';
 import { httpApp } from '../../src/http/app.ts';
-import { noRateLimits } from '../../src/http/http-parts.ts';
 import { listen } from '../../src/http/listen.ts';
-import { environmentOf, ringOf } from '../tokens/stored-keys.ts';
-import {
-  headOf,
-  openRaw,
-  refusingSnapshots,
-  refusingStreams,
-  refusingTokens,
-  refusingUseCases,
-  refusingWaitpoints,
-  secretKey,
-  startEdge,
-} from './edge.ts';
+import { environmentOf } from '../tokens/stored-keys.ts';
+import { headOf, openRaw, refusingParts, refusingUseCases, startEdge } from './edge.ts';
 
 /** More than the buffers of both ends of a socket hold. */
 const largeBytes = 20_000_000;
@@ -44,17 +33,7 @@ const largeSession: Session = {
 describe('the socket', () => {
   test('a taken port is told in a plain sentence', async () => {
     const edge = await startEdge();
-    const app = httpApp({
-      useCases: refusingUseCases,
-      streams: refusingStreams,
-      waitpoints: refusingWaitpoints,
-      keys: ringOf(secretKey),
-      snapshots: refusingSnapshots,
-      rateLimits: noRateLimits,
-      usedTokens: refusingTokens,
-      probes: {},
-      observe: () => undefined,
-    });
+    const app = httpApp(refusingParts);
     await expect(listen(app, { host: '127.0.0.1', port: edge.port })).rejects.toThrow(
       `Port ${edge.port} of 127.0.0.1 is taken by another process`,
     );

@@ -52,6 +52,30 @@ describeEachDatabase('writes of an attempt', (suite) => {
   const fenced = ['append_fenced', 'append_fenced', 'append_fenced'];
   const closed = ['append_to_closed', 'append_to_closed', 'append_to_closed'];
 
+  test('V11: are taken past an expiry that nobody has noticed, after the records that tell of it', async () => {
+    const session = await life.open({ expiresAtMs: Date.now() + 100_000 });
+    const attempt = await claim(session, 1);
+    const { sessionId } = session.view;
+    await suite.database.query(
+      `UPDATE gates SET expires_at = clock_timestamp() - interval '1 ms' WHERE session_id = $1`,
+      [sessionId],
+    );
+    expect(await written(session, attempt)).toEqual(stored);
+    const { gate, out, records } = await rowsOf(suite.database, sessionId);
+    expect(gate).toMatchObject({ next: 1, expired_at: expect.any(Date) });
+    expect(out).toMatchObject({ next: 3 });
+    const onOut = records.filter((record) => record['stream'] === 'out').map(({ seq, headers }) => [seq, headers]);
+    const told = [
+      ['trigger-control', 'session-closed'],
+      ['session-closed-reason', 'expired'],
+    ];
+    expect(onOut).toEqual([
+      [0, told],
+      [1, null],
+      [2, null],
+    ]);
+  });
+
   test('are taken until a later attempt has claimed; a root key writes before and after', async () => {
     const session = await life.open();
     const first = await claim(session, 1);

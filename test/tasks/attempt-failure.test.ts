@@ -3,6 +3,7 @@ import { expect, test } from 'vitest';
 import { errorCausesMax, errorMessageLengthMax, errorStackLengthMax } from '../../src/domain/limits.ts';
 import { AbortRunError } from '../../src/tasks/abort-run-error.ts';
 import { taskFailure } from '../../src/tasks/attempt-failure.ts';
+import { SessionError } from '../../src/tasks/session/session-error.ts';
 
 test('what a task throws keeps its name, message and stack, and may be tried again', () => {
   const failure = taskFailure(new RangeError('too far'));
@@ -14,6 +15,14 @@ test('an abort, and any class made from it, ends the run', () => {
   class PaymentRefused extends AbortRunError {}
   expect(taskFailure(new AbortRunError('no'))).toMatchObject({ type: 'AbortRunError', nonRetryable: true });
   expect(taskFailure(new PaymentRefused('no'))).toMatchObject({ nonRetryable: true });
+});
+
+test('an error of the session ends the run, unless the session may be back for another attempt', () => {
+  for (const code of ['superseded', 'ended', 'refused', 'no-message'] as const) {
+    expect(taskFailure(new SessionError(code, 'no'))).toMatchObject({ type: 'SessionError', nonRetryable: true });
+  }
+  const unreachable = { type: 'SessionUnreachable', nonRetryable: false };
+  expect(taskFailure(new SessionError('unreachable', 'no'))).toMatchObject(unreachable);
 });
 
 test('a failure made for Temporal passes as it is', () => {

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { parseRunId } from '../../domain/ids.ts';
 import { smallBodyBytesMax } from '../../domain/limits.ts';
+import { runToActOn } from '../addressed-run.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { readBody } from '../json-body.ts';
 import type { JsonBody } from '../operation.ts';
-import { orRefuse, refuse } from '../refusal.ts';
-import { callerOf, pathPart, type Route } from '../route.ts';
+import { orRefuse } from '../refusal.ts';
+import { callerOf, type Route } from '../route.ts';
 import type { Wire } from '../wire-schemas.ts';
 
 const cursorBody: JsonBody<{ readonly seq: number }> = {
@@ -25,7 +25,7 @@ export const commitCursorRoute = ({ useCases }: Pick<HttpParts, 'useCases'>): Ro
   method: 'POST',
   path: '/api/v1/runs/:run/cursor',
   crossOrigin: false,
-  credential: 'secret',
+  credential: 'scoped secret',
   operation: {
     id: 'commit_cursor',
     tag: 'runs',
@@ -34,14 +34,12 @@ export const commitCursorRoute = ({ useCases }: Pick<HttpParts, 'useCases'>): Ro
       'Moves the cursor of `in` forward, never back: no later attempt and no later run is given those messages again. A `turn-complete` record does the same.',
     body: cursorBody,
     answers: { 200: { description: 'Where the cursor stands now.', schema: committed } },
-    refusals: ['run_not_found', 'run_superseded'],
+    refusals: ['scope_missing', 'run_not_found', 'run_superseded'],
   },
   async answer(exchange) {
     const { environment, attempt } = callerOf(exchange);
-    const runId = parseRunId(pathPart(exchange, 'run'));
     const { seq } = await readBody(exchange, cursorBody);
-    if (runId === null) return refuse({ code: 'run_not_found' });
-    exchange.state.runId = runId;
+    const runId = await runToActOn(exchange, useCases);
     const order = { environmentId: environment.id, runId, attempt, seq };
     exchange.body = orRefuse(await useCases.commitCursor(order)) satisfies Wire<typeof committed>;
   },

@@ -7,7 +7,7 @@ import { stateOf } from '../../domain/gate.ts';
 import type { SessionId } from '../../domain/ids.ts';
 import { isCommand } from '../../domain/record.ts';
 import type { Append, AppendAnswer } from '../../sessions/ports.ts';
-import type { Database, Sql } from '../database.ts';
+import type { Database, TransactionSql } from '../database.ts';
 import { expireIfPast } from '../transitions/expire-gate.ts';
 import type { LockedGate } from '../transitions/gate-row.ts';
 import { completeByRecords, type StoredSpan } from '../waitpoints/complete.ts';
@@ -27,19 +27,19 @@ export function appendBatch(
 ): Promise<readonly (AppendAnswer | 'busy')[]> {
   const streams = byStream(appends);
   return db.transaction(async (sql) => {
-    const locks = await takeLocks(sql, streams, wait);
-    const { gates, look } = locks;
-    const held = streams.filter(({ sessionId }) => gates.has(sessionId));
+    const taken = await takeLocks(sql, streams, wait);
+    const held = streams.filter(({ sessionId }) => taken.gates.has(sessionId));
     if (wait && held.length < streams.length) throw new Error('a record was appended to a session without a gate');
     const answers: (AppendAnswer | 'busy')[] = appends.map(() => 'busy');
     if (held.length === 0) return answers;
-    const current = await expirePast(sql, locks);
+    const locks = await expirePast(sql, taken, held);
+    const { gates, look } = locks;
     const places = { ...locks, places: new Map([...locks.places, ...(await lockSides(sql, held))]) };
     const standings = await readStandings(sql, held, places);
     const planned = held.map((arrivals) => {
       const firsts = look.firstOfPart.get(keyOf(arrivals)) ?? new Map<string, FirstStored>();
       const place = placeAmong(places, gates, arrivals);
-      const plan = planAppend(gateAmong(current, arrivals.sessionId), {
+      const plan = planAppend(gateAmong(gates, arrivals.sessionId), {
         ...place,
         stream: arrivals.stream,
         arriving: arrivals.appends.map(({ index, append }) => ({
@@ -72,8 +72,9 @@ function gateAmong(gates: ReadonlyMap<SessionId, LockedGate>, sessionId: Session
   return gate;
 }
 
-/** V11: an expiry that only the clock shows is written down before anybody is told of it. */
-async function expirePast(sql: Sql, { gates, fences, look }: Locks): Promise<ReadonlyMap<SessionId, LockedGate>> {
+/** V11: an expiry that only the clock shows is written down before anybody is told of it. The places are those after it. */
+async function expirePast(sql: TransactionSql, taken: Locks, held: readonly StreamArrivals[]): Promise<Locks> {
+  const { gates, fences, look } = taken;
   const past = [...gates.values()].filter((gate) => gate.expiredAt === null && stateOf(gate, look.now) === 'expired');
   // It writes to `out`, whose lock comes before those of side streams.
   const outs = past.map(({ sessionId }) => sessionId).filter((sessionId) => !fences.has(sessionId));
@@ -81,9 +82,9 @@ async function expirePast(sql: Sql, { gates, fences, look }: Locks): Promise<Rea
     const { text, values } = lockOutsStatement(outs, true);
     await sql.query(text, values);
   }
-  const current = new Map(gates);
-  for (const gate of past) current.set(gate.sessionId, await expireIfPast(sql, gate, look.now));
-  return current;
+  for (const gate of past) await expireIfPast(sql, gate, look.now);
+  // What was written is seen by a look after it; the locks are there already.
+  return past.length === 0 ? taken : takeLocks(sql, held, true);
 }
 
 interface PlannedStream {
