@@ -22,6 +22,7 @@ import { createSession } from './sessions/create-session.ts';
 import { endAndContinue } from './sessions/end-and-continue.ts';
 import { listSessions } from './sessions/list-sessions.ts';
 import { newRecordId, newRunId, newSessionId, newWaitpointId } from './sessions/new-ids.ts';
+import { isPendingVersion } from './sessions/pending-version.ts';
 import type { Failpoints } from './sessions/ports.ts';
 import { reconcile } from './sessions/reconcile.ts';
 import { retrieveRun } from './sessions/retrieve-run.ts';
@@ -199,12 +200,14 @@ function waitpointsOf({ options, rows, failpoints }: Parts, { locate }: Streams)
 
 function streamsOf({ options, rows, temporal, failpoints }: Parts): Streams {
   const { log, roles } = options;
+  const observer = temporalRunObserver(temporal.client, temporal.namespace);
   return openStreams({
     store: sqlStreamStore(rows.database),
     sessions: rows.sessions,
     orders: temporalSessionOrders({ client: temporal.client, hasLocalWorker: roles.sessionWorker }),
     changes: rows.changes,
     failpoints,
+    parking: { runs: rows.runs, isPendingVersion: (task) => isPendingVersion(observer, task) },
     readerLimits: options.config.readers,
     // PGlite has one connection: a second transaction would only wait for it.
     ...(rows.database.kind === 'pglite' ? { flushes: 1 } : {}),

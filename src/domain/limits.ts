@@ -232,7 +232,7 @@ export const appendBytesWaitingMax = 64 * 1_048_576;
 export const wakeDeadlineMs = 2_000;
 /** Wakes that Temporal is known to have taken, remembered per session: forgetting one costs a signal. */
 export const takenWakesMax = 10_000;
-/** Sessions whose unchanging facts are remembered, so that an append reads no wide row. */
+/** Sessions, and runs, whose unchanging facts are remembered, so that an append reads no wide row. */
 export const locatedSessionsMax = 10_000;
 /** One page of a stream's records, in records and bytes; a single record may exceed the bytes. */
 export const pageRecordsMax = 500;

@@ -148,6 +148,9 @@ export const appended = z
     seq: count.meta({
       description: 'Place of the record in its channel; of the first one where the part id was known.',
     }),
+    pendingVersion: z.literal(true).optional().meta({
+      description: 'The run that is to meet the record waits for a worker of the version that it is locked to.',
+    }),
   })
   .meta({ id: 'AppendResponseBody' });
 

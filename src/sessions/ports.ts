@@ -139,6 +139,8 @@ export interface AppendAnswer {
   readonly wakeAfter: number | null;
   /** Waitpoints of the stream were completed in the same transaction. */
   readonly completedWaits: boolean;
+  /** Number of the live run that is to meet a record on `in` and that nobody has claimed; null for every other. */
+  readonly unclaimedRun: number | null;
 }
 
 /** A stream as one moment shows it: a stream that was never written is empty. */

@@ -3,9 +3,10 @@ import { fail, type Result, succeed } from '../domain/failure.ts';
 import type { Environment } from '../domain/ids.ts';
 import type { NewRecord } from '../domain/record.ts';
 import type { StreamName } from '../domain/stream.ts';
-import type { Append, Failpoints } from '../sessions/ports.ts';
+import type { Append, AppendAnswer, Failpoints } from '../sessions/ports.ts';
 import type { AppendQueue } from './append-queue.ts';
 import type { LocatedSession } from './locate-session.ts';
+import type { UnclaimedRun } from './parked-runs.ts';
 import type { RunWaker } from './wake-runs.ts';
 
 export interface AppendBatchOrder extends Pick<Append, 'partId' | 'matchSeq' | 'attempt'> {
@@ -24,12 +25,15 @@ export interface AppendedRange {
   readonly next: number;
   /** Milliseconds since 1970. */
   readonly atMs: number;
+  /** The run that is to meet the records waits for a worker of its version. */
+  readonly pendingVersion: boolean;
 }
 
 export interface AppendDeps {
   readonly queue: AppendQueue;
   readonly waker: RunWaker;
   readonly failpoints: Failpoints;
+  readonly isParked: (run: UnclaimedRun) => Promise<boolean>;
 }
 
 export async function appendBatch(deps: AppendDeps, order: AppendBatchOrder): Promise<Result<AppendedRange>> {
@@ -53,7 +57,13 @@ export async function appendBatch(deps: AppendDeps, order: AppendBatchOrder): Pr
   switch (outcome.kind) {
     case 'stored':
     case 'duplicate':
-      return succeed({ first: outcome.seq, end: outcome.seq + records.length, next, atMs });
+      return succeed({
+        first: outcome.seq,
+        end: outcome.seq + records.length,
+        next,
+        atMs,
+        pendingVersion: await isPendingVersion(deps, order, answer),
+      });
     case 'closed':
       return fail({ code: 'append_to_closed', closedReason: outcome.reason });
     case 'expired':
@@ -63,4 +73,14 @@ export async function appendBatch(deps: AppendDeps, order: AppendBatchOrder): Pr
     case 'seq mismatch':
       return fail({ code: 'append_seq_mismatch', next: outcome.next });
   }
+}
+
+/** Asked only while no attempt has the run: a live conversation costs nothing. */
+async function isPendingVersion(
+  { isParked }: Pick<AppendDeps, 'isParked'>,
+  { environment, session }: AppendBatchOrder,
+  { wakeAfter, unclaimedRun }: AppendAnswer,
+): Promise<boolean> {
+  if (wakeAfter === null && unclaimedRun === null) return false;
+  return isParked({ environment, sessionId: session.id, runNumber: unclaimedRun });
 }

@@ -10,6 +10,11 @@ export interface AppendOrder extends Omit<AppendBatchOrder, 'records' | 'matchSe
   readonly text: string;
 }
 
+export interface AppendedRecord {
+  readonly seq: number;
+  readonly pendingVersion: boolean;
+}
+
 export interface AppendRecordDeps extends AppendDeps {
   readonly newRecordId: () => string;
 }
@@ -17,12 +22,13 @@ export interface AppendRecordDeps extends AppendDeps {
 export async function appendRecord(
   deps: AppendRecordDeps,
   { text: sent, ...order }: AppendOrder,
-): Promise<Result<{ readonly seq: number }>> {
+): Promise<Result<AppendedRecord>> {
   const text = kindOf(order.stream) === 'in' ? withoutWebhookMark(sent) : sent;
   if (text === null) return fail({ code: 'record_too_deep' });
   const body = recordEnvelope(text, order.partId ?? deps.newRecordId());
   const metered = meteredBytes(Buffer.byteLength(body));
   if (metered > recordMeteredBytesMax) return fail({ code: 'record_too_large', meteredBytes: metered });
   const appended = await appendBatch(deps, { ...order, records: [{ headers: [], body }], matchSeq: null });
-  return appended.ok ? succeed({ seq: appended.value.first }) : appended;
+  if (!appended.ok) return appended;
+  return succeed({ seq: appended.value.first, pendingVersion: appended.value.pendingVersion });
 }

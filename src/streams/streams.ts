@@ -16,9 +16,10 @@ import type {
 } from '../sessions/ports.ts';
 import { type AppendBatchOrder, type AppendedRange, appendBatch } from './append-batch.ts';
 import { type CommittedAppend, openAppendQueue } from './append-queue.ts';
-import { type AppendOrder, appendRecord } from './append-record.ts';
+import { type AppendedRecord, type AppendOrder, appendRecord } from './append-record.ts';
 import { awaitSession } from './await-session.ts';
 import { type LocatedSession, type LocateSession, sessionLocator } from './locate-session.ts';
+import { type ParkedRunsDeps, parkedRuns } from './parked-runs.ts';
 import { StreamHub } from './stream-hub.ts';
 import { Tail, type TailEnd, type TailSink } from './tail.ts';
 import { defaultReaderLimits, type ReaderLimits, TailRegister } from './tail-register.ts';
@@ -51,7 +52,7 @@ export interface OpenTail {
 
 export interface Streams {
   readonly locate: LocateSession;
-  append(order: AppendOrder): Promise<Result<{ readonly seq: number }>>;
+  append(order: AppendOrder): Promise<Result<AppendedRecord>>;
   /** Records as they are, together or not at all; their sizes are the caller's to bound. */
   appendBatch(order: AppendBatchOrder): Promise<Result<AppendedRange>>;
   /** Records of an `out` in their order, each once for its id. */
@@ -73,6 +74,8 @@ export interface StreamsDeps {
   readonly orders: Pick<SessionOrders, 'wake'>;
   readonly changes: Changes;
   readonly failpoints: Failpoints;
+  /** What tells a caller that a run waits for its version; without it, nobody is told. */
+  readonly parking?: Omit<ParkedRunsDeps, 'sessions'>;
   /** Default: what `limits` says of one process. */
   readonly readerLimits?: ReaderLimits;
   /** Transactions of appends at once. Default: as many as a pool of connections bears. */
@@ -95,7 +98,8 @@ export function openStreams(deps: StreamsDeps): Streams {
     ...(deps.flushes === undefined ? {} : { flushes: deps.flushes }),
     onCommitted: (committed) => tellReaders({ hub, changes: deps.changes }, committed),
   });
-  const appending = { queue, waker: runWaker({ ...deps, onUndelivered: deps.onWakeUndelivered }), ...deps };
+  const isParked = deps.parking === undefined ? async () => false : parkedRuns({ ...deps, ...deps.parking });
+  const appending = { queue, isParked, waker: runWaker({ ...deps, onUndelivered: deps.onWakeUndelivered }), ...deps };
   const tails = new TailRegister(deps.readerLimits ?? defaultReaderLimits);
 
   function openTail(stream: NamedStream, order: TailOrder): Result<OpenTail> {

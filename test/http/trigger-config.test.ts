@@ -192,6 +192,23 @@ describe.concurrent('lockToVersion', () => {
     await worker.stop();
   });
 
+  test('is told by appends while the run waits, and no more once an attempt has it', async ({ expect }) => {
+    const version = '20260802.7';
+    const { body, runId } = await start('placed', { lockToVersion: version });
+    const append = async () =>
+      (await server.api.call(`/realtime/v1/sessions/${body.id}/in/append`, { method: 'POST', body: 'x' })).body;
+    expect(await append()).toEqual({ ok: true, seq: 0, pendingVersion: true });
+    const worker = await startPlacedTasks({ site, server, version });
+    await server.api.runWhen(runId, isCompleted);
+    // By now the records have woken runs that are served.
+    await expect.poll(async () => (await append()).pendingVersion, { timeout: 10_000 }).toBeUndefined();
+    await worker.stop();
+    const unlocked = await start('placed', {});
+    const path = `/realtime/v1/sessions/${unlocked.body.id}/in/append`;
+    const plain = await server.api.call(path, { method: 'POST', body: 'x' });
+    expect(plain.body).toEqual({ ok: true, seq: 0 });
+  });
+
   test('holds within a queue, too', async ({ expect }) => {
     const worker = await startPlacedTasks({ site, server, queue: 'fast-lane', version: '2' });
     const run = await finished('placed', { queue: 'fast-lane', lockToVersion: '2' });

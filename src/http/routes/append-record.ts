@@ -54,8 +54,9 @@ export const appendRecordRoutes = ({ streams }: Pick<HttpParts, 'streams'>): rea
       if (session === null) return refuse({ code: 'resource_not_found' });
       exchange.state.sessionId = session.id;
       if (direction === 'out' && kind !== 'secret') return refuse({ code: 'append_needs_secret_key' });
-      const { seq } = orRefuse(await streams.append({ environment, session, stream, text, partId, attempt }));
-      exchange.body = { ok: true, seq };
+      const order = { environment, session, stream, text, partId, attempt };
+      const { seq, pendingVersion } = orRefuse(await streams.append(order));
+      exchange.body = { ok: true, seq, ...(pendingVersion ? { pendingVersion } : {}) };
     },
   }));
 

@@ -39,7 +39,8 @@ export function appendBatch(
     const planned = held.map((arrivals) => {
       const firsts = look.firstOfPart.get(keyOf(arrivals)) ?? new Map<string, FirstStored>();
       const place = placeAmong(places, gates, arrivals);
-      const plan = planAppend(gateAmong(gates, arrivals.sessionId), {
+      const gate = gateAmong(gates, arrivals.sessionId);
+      const plan = planAppend(gate, {
         ...place,
         stream: arrivals.stream,
         arriving: arrivals.appends.map(({ index, append }) => ({
@@ -49,7 +50,7 @@ export function appendBatch(
         seqOfPart: new Map([...firsts].map(([partId, { seq }]) => [partId, seq])),
         now: look.now,
       });
-      return { arrivals, plan, firsts, waitedFor: place.waitedFor };
+      return { arrivals, plan, firsts, waitedFor: place.waitedFor, unclaimedRun: unclaimedRunOf(gate, arrivals) };
     });
     const plans = planned.flatMap(toApply);
     const spans = plans.flatMap(spanOf);
@@ -87,11 +88,15 @@ async function expirePast(sql: TransactionSql, taken: Locks, held: readonly Stre
   return past.length === 0 ? taken : takeLocks(sql, held, true);
 }
 
+const unclaimedRunOf = (gate: LockedGate, { stream }: StreamArrivals): number | null =>
+  stream === 'in' && gate.live && gate.attempt === 0 ? gate.runNumber : null;
+
 interface PlannedStream {
   readonly arrivals: StreamArrivals;
   readonly plan: AppendPlan;
   readonly firsts: ReadonlyMap<string, FirstStored>;
   readonly waitedFor: boolean;
+  readonly unclaimedRun: number | null;
 }
 
 interface Applied {
@@ -126,7 +131,7 @@ function spanOf({ sessionId, stream, records, waitedFor }: ReturnType<typeof toA
 
 function answerInto(
   answers: (AppendAnswer | 'busy')[],
-  { arrivals, plan, firsts }: PlannedStream,
+  { arrivals, plan, firsts, unclaimedRun }: PlannedStream,
   { storedAtMs, completedWaits }: Applied,
 ): void {
   arrivals.appends.forEach(({ index, append }, order) => {
@@ -134,6 +139,6 @@ function answerInto(
     if (outcome === undefined) throw new Error('an append has no outcome');
     const first = firsts.get(append.partId ?? '');
     const atMs = outcome.kind === 'duplicate' && first !== undefined ? first.atMs : storedAtMs;
-    answers[index] = { outcome, atMs, next: plan.next, wakeAfter: plan.wakeAfter, completedWaits };
+    answers[index] = { outcome, atMs, next: plan.next, wakeAfter: plan.wakeAfter, completedWaits, unclaimedRun };
   });
 }
