@@ -42,6 +42,8 @@ interface Pending {
   readonly bytes: number;
   readonly resolve: (answer: AppendAnswer) => void;
   readonly reject: (error: unknown) => void;
+  /** It was in a transaction that failed by a fault, perhaps its own: it goes by itself. */
+  isSuspect: boolean;
 }
 
 interface SessionQueue {
@@ -77,7 +79,9 @@ class GroupCommit implements AppendQueue {
   async append(append: QueuedAppend): Promise<AppendAnswer | null> {
     const bytes = sizeOf(append);
     if (this.#waiting >= appendsWaitingMax || this.#bytes + bytes > appendBytesWaitingMax) return null;
-    const answered = new Promise<AppendAnswer>((resolve, reject) => this.#enqueue({ append, bytes, resolve, reject }));
+    const answered = new Promise<AppendAnswer>((resolve, reject) =>
+      this.#enqueue({ append, bytes, resolve, reject, isSuspect: false }),
+    );
     this.#schedule();
     return answered;
   }
@@ -137,7 +141,10 @@ class GroupCommit implements AppendQueue {
     for (const sessionId of flight.sessions) this.#queueOf(sessionId).inFlight = true;
     try {
       const appends = flight.batch.map(({ append }) => append);
-      this.#land(flight, await this.#options.store.append(appends, flight.wait));
+      const answers = await this.#options.store
+        .append(appends, flight.wait)
+        .catch((error: unknown) => this.#takeApart(flight, error));
+      if (answers !== null) this.#land(flight, answers);
     } catch (error) {
       for (const pending of flight.batch) {
         this.#forget(pending);
@@ -149,6 +156,13 @@ class GroupCommit implements AppendQueue {
       this.#rest(flight.sessions);
       this.#schedule();
     }
+  }
+
+  /** What one append is at fault for must not fail those that travelled with it: each is tried once more, by itself. */
+  #takeApart({ batch }: Flight, error: unknown): null {
+    if (error instanceof Unavailable || batch.length === 1) throw error;
+    for (const pending of batch) pending.isSuspect = true;
+    return null;
   }
 
   #land(flight: Flight, answers: readonly (AppendAnswer | 'busy')[]): void {
@@ -216,7 +230,8 @@ class Load {
     for (const arrival of pending) {
       const records = this.#records + arrival.append.records.length;
       const isFull = records > flushRecordsMax || this.#bytes + arrival.bytes > flushBytesMax;
-      if (isFull && this.batch.length > 0) break;
+      const goesAlone = arrival.isSuspect || this.batch[0]?.isSuspect === true;
+      if ((isFull || goesAlone) && this.batch.length > 0) break;
       this.batch.push(arrival);
       this.#bytes += arrival.bytes;
       this.#records = records;

@@ -35,6 +35,27 @@ describeEachDatabase('append', (suite) => {
     expect(stage.wakes).toEqual([]);
   });
 
+  test('one that the database cannot store fails alone, whoever travels with it', async () => {
+    await suite.database.changeSchema((sql) =>
+      sql.script(`
+        CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'planned'; END $$;
+        CREATE TRIGGER refuse BEFORE INSERT ON records FOR EACH ROW WHEN (NEW.part_id = 'refused') EXECUTE FUNCTION refuse();`),
+    );
+    const stage = await openStage(suite.database);
+    const [one, other] = [await life.open(), await life.open()];
+    const texts = Array.from({ length: 20 }, (_, no) => `${no}`);
+    const appends = texts.map((text, no) =>
+      stage.seqOf(no % 2 === 0 ? one : other, text, { partId: no === 8 ? 'refused' : text }),
+    );
+    const outcomes = await Promise.allSettled(appends);
+    expect(outcomes.flatMap(({ status }, no) => (status === 'rejected' ? [no] : []))).toEqual([8]);
+    const storedOf = async (session: typeof one) =>
+      (await stored(session.view.sessionId)).map(bodyOf).map(({ data }) => data);
+    expect(await storedOf(one)).toEqual(texts.filter((_, no) => no % 2 === 0 && no !== 8));
+    expect(await storedOf(other)).toEqual(texts.filter((_, no) => no % 2 === 1));
+    await suite.database.changeSchema((sql) => sql.script('DROP TRIGGER refuse ON records; DROP FUNCTION refuse();'));
+  });
+
   test('V7: one part id twenty times at once is one record, and every answer has its seq', async () => {
     const stage = await openStage(suite.database);
     const session = await life.open();
