@@ -30,15 +30,22 @@ const secretFields = [
 
 const censor = '[redacted]';
 
-/** Secret keys, JSON web tokens, and the password in a database URL. Repetitions are bounded: lines may hold callers' text. */
-const secretShapes: readonly (readonly [RegExp, string])[] = [
-  [/tr_(dev|stg|prod|preview)_[\w-]{8,512}/g, `tr_$1_${censor}`],
-  [/eyJ[\w-]{8,4096}\.[\w-]{1,8192}\.[\w-]{0,1024}/g, censor],
-  [/(\w{2,16}:\/\/[^\s:/@"]{0,128}):[^\s@"]{1,256}@/g, `$1:${censor}@`],
+/**
+ * Secret keys, JSON web tokens, and the password in a database URL. Repetitions are bounded: lines may hold callers' text.
+ * The text that each shape contains is looked for first: a line of a request has none of them, and the expressions took
+ * 2 % of the processor time of an append.
+ */
+const secretShapes: readonly (readonly [text: string, shape: RegExp, replacement: string])[] = [
+  ['tr_', /tr_(dev|stg|prod|preview)_[\w-]{8,512}/g, `tr_$1_${censor}`],
+  ['eyJ', /eyJ[\w-]{8,4096}\.[\w-]{1,8192}\.[\w-]{0,1024}/g, censor],
+  ['://', /(\w{2,16}:\/\/[^\s:/@"]{0,128}):[^\s@"]{1,256}@/g, `$1:${censor}@`],
 ];
 
 const withoutSecrets = (line: string): string =>
-  secretShapes.reduce((text, [shape, replacement]) => text.replace(shape, replacement), line);
+  secretShapes.reduce(
+    (clean, [text, shape, replacement]) => (clean.includes(text) ? clean.replace(shape, replacement) : clean),
+    line,
+  );
 
 export function createLog(options: LogOptions): Log {
   const format = options.format ?? (process.stdout.isTTY ? 'pretty' : 'json');
