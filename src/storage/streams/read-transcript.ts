@@ -8,8 +8,8 @@ import { pageSql, placeSql, readStream } from './read.ts';
 
 /**
  * What was judged when it was stored is spliced: nothing is parsed, and a page is one text instead of rows. For 10,000
- * records of 256 bytes that is 2.5 times less processor time than rows that are parsed and written out again
- * (`npm run bench append -- --part replay`).
+ * records of 256 bytes the server takes 20 ms of processor time and the database 25, where rows that were parsed and
+ * written out again took 90 and 20 (the reading of `npm run bench append -- --part replay`).
  */
 const transcriptSql = (kind: StreamKind): string => `
   SELECT place.next, page.last, page.is_judged, page.json
