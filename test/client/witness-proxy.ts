@@ -1,7 +1,11 @@
-/** Stands between the client and the server: tells what was asked of whom, and loses an answer as a network does. */
+/**
+ * Stands between the client and the server: tells what was asked of whom, loses an answer as a network does, and holds
+ * all of it against the API document.
+ */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { buffer } from 'node:stream/consumers';
+import { expectDocumented, expectDocumentedRequest } from '../harness/api-document.ts';
 
 export interface SeenRequest {
   readonly method: string;
@@ -18,11 +22,13 @@ export interface WitnessProxy {
   seen(text: string): SeenRequest[];
   /** The next answer to a request that holds the text is thrown away and its connection cut. */
   loseAnswerTo(text: string): void;
+  /** Fails with what the client sent, or the server answered, and the API document does not declare. */
   close(): Promise<void>;
 }
 
 export async function startWitnessProxy(targetUrl: string): Promise<WitnessProxy> {
   const answered: SeenRequest[] = [];
+  const undocumented: unknown[] = [];
   const toLose = new Set<string>();
   const holds = (request: Pick<SeenRequest, 'path' | 'body'>, text: string) =>
     request.path.includes(text) || request.body.includes(text);
@@ -33,6 +39,8 @@ export async function startWitnessProxy(targetUrl: string): Promise<WitnessProxy
       headers: request.headers,
       ...(request.body === '' ? {} : { body: request.body }),
     });
+    await expectDocumented(request.method, request.path, answer).catch((problem) => undocumented.push(problem));
+    if (answer.ok) await checkRequest(request).catch((problem) => undocumented.push(problem));
     const text = await answer.text();
     answered.push({ ...request, status: answer.status });
     const lost = [...toLose].find((each) => holds(request, each));
@@ -51,13 +59,18 @@ export async function startWitnessProxy(targetUrl: string): Promise<WitnessProxy
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     seen: (text) => answered.filter((request) => holds(request, text)),
     loseAnswerTo: (text) => void toLose.add(text),
-    close: () =>
-      new Promise((resolve) => {
+    async close() {
+      await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
-      }),
+      });
+      if (undocumented.length > 0) throw new AggregateError(undocumented, undocumented.join('; '));
+    },
   };
 }
+
+const checkRequest = async ({ method, path, body }: Omit<SeenRequest, 'status'>): Promise<void> =>
+  expectDocumentedRequest(method, path, body);
 
 async function readRequest(incoming: IncomingMessage): Promise<Omit<SeenRequest, 'status'>> {
   const { method = 'GET', url: path = '/' } = incoming;

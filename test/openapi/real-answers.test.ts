@@ -1,6 +1,6 @@
 /** The check that every HTTP test runs over its answers must be able to fail. */
 import { describe, expect, test } from 'vitest';
-import { expectDocumented } from '../harness/api-document.ts';
+import { expectDocumented, expectDocumentedRequest } from '../harness/api-document.ts';
 
 const json = (status: number, body: unknown) => Response.json(body, { status });
 
@@ -61,4 +61,13 @@ describe('an answer that it does not declare is caught', () => {
   ])('%s', async (_name, method, target, response, why) => {
     await expect(expectDocumented(method, target, response)).rejects.toThrow(why);
   });
+});
+
+test('a request that the document does not describe is caught, too', () => {
+  const body = { type: 'chat.agent', taskIdentifier: 'my-chat', triggerConfig: { basePayload: {} } };
+  const create = (changes: object) =>
+    expectDocumentedRequest('POST', '/api/v1/sessions', JSON.stringify({ ...body, ...changes }));
+  expect(() => create({ unknown: 'keys are dropped' })).not.toThrow();
+  expect(() => create({ type: 7 })).toThrow(/type must be string/);
+  expect(() => create({ tags: Array(11).fill('tag') })).toThrow(/tags must NOT have more than 10 items/);
 });
