@@ -37,7 +37,10 @@ const layers = [
     to: [domain, ports, facts, '^src/storage/database\\.ts$'],
     node: true,
   }),
-  layer('s2-fronts-the-streams', '^src/s2/', { to: [domain, facts, '^src/(streams|tokens)/'], node: true }),
+  layer('s2-fronts-the-streams', '^src/s2/', {
+    to: [domain, facts, '^src/(streams|tokens)/', npm('@protobuf-ts/runtime'), npm('zod')],
+    node: true,
+  }),
   layer('storage-implements-ports', '^src/storage/', {
     to: [
       domain,

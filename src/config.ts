@@ -50,6 +50,7 @@ const environmentSchema = z.object({
   PORT: port(3040),
   HEALTH_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  S2_URL: z.url({ protocol: /^https?$/ }).optional(),
   DATA_DIR: z.string().min(1).default('.perdure'),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
   DATABASE_POOL_SIZE: z.coerce.number().int().min(2).max(500).default(16),
@@ -140,6 +141,8 @@ export interface Config {
   readonly healthPort: number | null;
   /** Without a trailing slash; null: derived from host and port. */
   readonly publicUrl: string | null;
+  /** Where writers reach the S2 data plane, without a trailing slash; null: at the public URL, or where they came in. */
+  readonly s2Url: string | null;
   /** Absolute. */
   readonly dataDir: string;
   /** Null: PGlite in `dataDir`. */
@@ -197,12 +200,17 @@ function contradictions(env: Parsed): string[] {
   return problems;
 }
 
+function toUrls(env: Parsed): Pick<Config, 'publicUrl' | 's2Url'> {
+  const publicUrl = env.PUBLIC_URL?.replace(/\/+$/, '') ?? null;
+  return { publicUrl, s2Url: env.S2_URL?.replace(/\/+$/, '') ?? publicUrl };
+}
+
 function toConfig(env: Parsed): Config {
   return {
     host: env.HOST,
     port: env.PORT,
     healthPort: env.HEALTH_PORT ?? null,
-    publicUrl: env.PUBLIC_URL?.replace(/\/+$/, '') ?? null,
+    ...toUrls(env),
     dataDir: resolve(env.DATA_DIR),
     databaseUrl: env.DATABASE_URL ?? null,
     databasePoolSize: env.DATABASE_POOL_SIZE,

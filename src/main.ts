@@ -13,6 +13,7 @@ import { openRateLimits } from './open-rate-limits.ts';
 import { openRows, type Rows } from './open-rows.ts';
 import { openSnapshots } from './open-snapshots.ts';
 import { openTemporal, type TemporalParts } from './open-temporal.ts';
+import { openDataPlane } from './s2/data-plane.ts';
 import type { ServerOptions } from './server-options.ts';
 import { cancelRun } from './sessions/cancel-run.ts';
 import { claimRun } from './sessions/claim-run.ts';
@@ -129,10 +130,12 @@ async function startApi(parts: Parts): Promise<Entrance> {
     rateLimits: openRateLimits(config, rows.database),
     snapshots: { store: openSnapshots(options, rows.database), urls: keys.snapshotUrls, publicUrl: () => apiUrl },
     usedTokens: sqlUsedTokens(rows.database),
+    s2Url: config.s2Url,
     observe,
     probes: probesOf(parts),
   });
-  const listener = await listen(app, { host: config.host, port: config.port });
+  const dataPlane = openDataPlane({ streams, keys: keys.ring, observe });
+  const listener = await listen(app, { host: config.host, port: config.port }, dataPlane);
   apiUrl ||= urlOf(config.host, listener.port);
   try {
     // The port is bound before the worker polls, because each run is told the URL.

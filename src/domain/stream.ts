@@ -19,6 +19,13 @@ export const isChannelName = (text: string): boolean => /^[A-Za-z0-9._-]{1,128}$
 export const streamName = (channel: string | null, direction: Direction): StreamName =>
   channel === null ? direction : `${channel}/${direction}`;
 
+export function parseStreamName(text: string): StreamName | null {
+  const [first = '', second, ...rest] = text.split('/');
+  if (second === undefined) return parseDirection(first);
+  const direction = parseDirection(second);
+  return direction === null || rest.length > 0 || !isChannelName(first) ? null : streamName(first, direction);
+}
+
 export type StreamKind = 'in' | 'out' | 'side';
 
 export const kindOf = (stream: StreamName): StreamKind => (stream === 'in' || stream === 'out' ? stream : 'side');

@@ -131,6 +131,12 @@ const answers: Answers = {
     body: { error: 'Another attempt serves this session', code: 'snapshot_refused' },
     headers: neverRetry,
   }),
+  writer_needs_secret_key: ({ direction }) => ({
+    status: 403,
+    body: `Initializing the ${direction} channel requires secret key authentication`,
+  }),
+  writer_session_missing: () => ({ status: 404, body: 'Session not found' }),
+  writer_session_closed: () => ({ status: 400, body: 'Cannot initialize a channel on a closed session' }),
   invalid_timeout: ({ message }) => ({ status: 400, body: message }),
   unavailable: ({ part }) => ({
     status: 503,

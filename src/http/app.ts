@@ -21,6 +21,7 @@ import { followStreamRoutes, measureStreamRoutes } from './routes/follow-stream.
 import { aliveRoute, readyRoute } from './routes/health.ts';
 import { holdWaitpointRoute } from './routes/hold-waitpoint.ts';
 import { listSessionsRoute } from './routes/list-sessions.ts';
+import { openWriterRoutes } from './routes/open-writer.ts';
 import { publicTokensRoute } from './routes/public-tokens.ts';
 import { readRecordsRoutes } from './routes/read-records.ts';
 import { retrieveRunRoute } from './routes/retrieve-run.ts';
@@ -56,6 +57,7 @@ const apiRoutes = (parts: HttpParts): readonly Route[] => [
   ...measureStreamRoutes(parts),
   ...writeRecordsRoutes(parts),
   ...followStreamRoutes(parts),
+  ...openWriterRoutes(parts),
   retrieveRunRoute(parts),
   cancelRunRoute(parts),
   claimRunRoute(parts),

@@ -80,6 +80,9 @@ export const describedRefusals: DescribedRefusals = {
   signature_invalid: plain('signature_invalid'),
   rate_limited: { sample: { code: 'rate_limited', reading: overRate }, schema: errorResponse },
   locked_out: { sample: { code: 'locked_out', reading: overRate }, schema: errorResponse },
+  writer_needs_secret_key: { sample: { code: 'writer_needs_secret_key', direction: 'out' }, schema: null },
+  writer_session_missing: { sample: { code: 'writer_session_missing' }, schema: null },
+  writer_session_closed: { sample: { code: 'writer_session_closed' }, schema: null },
   invalid_timeout: { sample: { code: 'invalid_timeout', message: 'Invalid timeout seconds' }, schema: null },
   invalid_query: {
     sample: { code: 'invalid_query', details: details('Invalid cursor', 'page[after]') },

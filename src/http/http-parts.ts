@@ -16,6 +16,8 @@ export interface HttpParts {
   readonly snapshots: SnapshotParts;
   readonly rateLimits: RateLimits;
   readonly usedTokens: UsedTokens;
+  /** Where writers reach the S2 data plane, without a trailing slash; null: where they asked for their credential. */
+  readonly s2Url: string | null;
   /** Each resolves while its part answers; asked by `/readyz`. */
   readonly probes: Readonly<Record<string, () => Promise<unknown>>>;
   readonly observe: Observe;

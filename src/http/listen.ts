@@ -12,17 +12,42 @@ export interface Listener {
   close(graceMs: number): Promise<void>;
 }
 
+/** Answers what is below its own path, and connections that speak another version of HTTP on the same port. */
+export interface PortSharer {
+  owns(url: string | undefined): boolean;
+  answer(request: IncomingMessage, response: ServerResponse): Promise<void>;
+  /** Called before anything else listens to the server. */
+  share(server: Server): {
+    /** Resolves when everything of it has ended in order. */
+    stop(): Promise<void>;
+    /** Cuts what has not. */
+    cut(): void;
+  };
+}
+
+interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
 /** @param address port 0 takes any free one. Throws a plain sentence when the address is taken. */
-export async function listen(app: Koa<RequestState>, address: { host: string; port: number }): Promise<Listener> {
+export async function listen(app: Koa<RequestState>, address: Address, sharer?: PortSharer): Promise<Listener> {
   const answer = app.callback();
-  const server = createServer(serverLimits, (request, response) => void answer(request, response));
+  const server = createServer(serverLimits, (request, response) => {
+    if (sharer?.owns(request.url) === true) void sharer.answer(request, response);
+    else void answer(request, response);
+  });
   server.maxRequestsPerSocket = requestsPerSocketMax;
+  const shared = sharer?.share(server) ?? null;
   refuseUnparsed(server);
   const connections = watchConnections(server);
   await opened(server, address);
   return {
     port: (server.address() as AddressInfo).port,
-    close: (graceMs) => closed(server, connections, graceMs),
+    close(graceMs) {
+      void shared?.stop();
+      return closed(server, { connections, cut: () => shared?.cut() }, graceMs);
+    },
   };
 }
 
@@ -68,7 +93,7 @@ function watchConnections(server: Server): Connections {
   };
 }
 
-function opened(server: Server, { host, port }: { host: string; port: number }): Promise<void> {
+function opened(server: Server, { host, port }: Address): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const isTaken = error.code === 'EADDRINUSE';
@@ -78,9 +103,16 @@ function opened(server: Server, { host, port }: { host: string; port: number }):
   });
 }
 
-function closed(server: Server, connections: Connections, graceMs: number): Promise<void> {
+function closed(
+  server: Server,
+  { connections, cut: cutShared }: { connections: Connections; cut: () => void },
+  graceMs: number,
+): Promise<void> {
   return new Promise((resolve) => {
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs);
+    const cut = setTimeout(() => {
+      server.closeAllConnections();
+      cutShared();
+    }, graceMs);
     NetServer.prototype.close.call(server, () => {
       clearTimeout(cut);
       // No connection is left to cut: this only ends the timer that looks for overdue ones.

@@ -1,6 +1,7 @@
 /** Refusals that only HTTP knows, beside those of the domain; and the one way out of a route with either. */
 
 import type { Failure, FieldProblem, Result } from '../domain/failure.ts';
+import type { Direction } from '../domain/stream.ts';
 import type { RateReading } from '../sessions/ports.ts';
 
 export type HttpFailure =
@@ -21,6 +22,10 @@ export type HttpFailure =
   | { readonly code: 'invalid_params'; readonly details: readonly FieldProblem[] }
   | { readonly code: 'append_needs_secret_key' }
   | { readonly code: 'too_many_waitpoint_tags'; readonly count: number }
+  /** Of a writer's credential; told as plain text. */
+  | { readonly code: 'writer_needs_secret_key'; readonly direction: Direction }
+  | { readonly code: 'writer_session_missing' }
+  | { readonly code: 'writer_session_closed' }
   /** Told as plain text. */
   | { readonly code: 'invalid_timeout'; readonly message: string }
   | { readonly code: 'rate_limited'; readonly reading: RateReading }

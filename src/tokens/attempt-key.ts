@@ -70,7 +70,7 @@ export async function verifyAttemptKey(keys: KeyRing, key: string): Promise<Atte
 }
 
 /** The attempt that a verified token names; null when it names none. */
-function claimedAttemptIn(claims: Readonly<Record<string, unknown>>): ClaimedAttempt | null {
+export function claimedAttemptIn(claims: Readonly<Record<string, unknown>>): ClaimedAttempt | null {
   const sessionId = parseSessionId(String(claims['sessionId']));
   const runId = parseRunId(String(claims['runId']));
   const { runNumber, attempt } = claims as { runNumber?: unknown; attempt?: unknown };

@@ -163,6 +163,12 @@ const routes: readonly RouteCase[] = [
     statuses: [401, 401, 401, 200, 200, 404, 403, 403, 403, 403, 200, 200, 403, 403],
   },
   {
+    name: 'credential of a writer',
+    method: 'PUT',
+    path: () => `/realtime/v1/sessions/${targets.ownId}/out`,
+    statuses: [401, 401, 401, 202, 202, 404, 403, 403, 403, 403, 403, 403, 403, 403],
+  },
+  {
     name: 'claim run',
     method: 'POST',
     path: () => `/api/v1/runs/${targets.runId}/claim`,

@@ -80,6 +80,7 @@ export const refusingParts: HttpParts = {
   snapshots: refusingSnapshots,
   rateLimits: noRateLimits,
   usedTokens: refusingTokens,
+  s2Url: null,
   probes: {},
   observe: () => undefined,
 };

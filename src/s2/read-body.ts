@@ -1,0 +1,29 @@
+/** The body of a unary append, bounded in bytes and time while it arrives. */
+import { s2ReadDeadlineMs, s2UnaryBytesMax } from '../domain/limits.ts';
+import type { Request } from './append-session.ts';
+import { refusal, S2Error } from './refusal.ts';
+
+export function readBody(request: Request): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const settle = (act: () => void): void => {
+      clearTimeout(deadline);
+      request.off('data', onData).off('end', onEnd).off('close', onClose).pause();
+      act();
+    };
+    const fail = (code: 'request_too_large' | 'request_timeout' | 'invalid', message: string): void =>
+      settle(() => reject(new S2Error(refusal(code, message))));
+    const onData = (chunk: Buffer): void => {
+      bytes += chunk.length;
+      chunks.push(chunk);
+      if (bytes > s2UnaryBytesMax) fail('request_too_large', `An append has at most ${s2UnaryBytesMax} bytes`);
+    };
+    const onEnd = (): void => settle(() => resolve(Buffer.concat(chunks, bytes)));
+    const onClose = (): void => fail('invalid', 'The request was cut off');
+    const deadline = setTimeout(() => fail('request_timeout', 'The append did not arrive in time'), s2ReadDeadlineMs);
+    // An aborted request emits `error` too; `close` follows and settles.
+    request.on('error', () => undefined);
+    request.on('data', onData).on('end', onEnd).on('close', onClose);
+  });
+}
