@@ -37,6 +37,11 @@ export const createBody = (changes: Readonly<Record<string, unknown>> = {}): Rec
 
 const waitDeadlineMs = 30_000;
 
+function bodyOf({ headers }: Response, text: string): unknown {
+  if (text === '') return null;
+  return headers.get('content-type')?.startsWith('text/plain') === true ? text : JSON.parse(text);
+}
+
 export function apiOf(url: string, defaultKey: string): Api {
   async function call(
     path: string,
@@ -53,7 +58,7 @@ export function apiOf(url: string, defaultKey: string): Api {
     });
     await expectDocumented(method, path, response);
     const text = await response.text();
-    return { status: response.status, headers: response.headers, body: text === '' ? null : JSON.parse(text) };
+    return { status: response.status, headers: response.headers, body: bodyOf(response, text) };
   }
   const api: Api = {
     call,
