@@ -30,6 +30,11 @@ export interface WritableStream {
   readonly attempt: ClaimedAttempt | null;
 }
 
+export interface StreamTokenOrder extends WritableStream {
+  /** Id of the additional key that orders it, and that it ends with; null for a root key. */
+  readonly mintedBy: string | null;
+}
+
 export interface StreamCredential {
   readonly token: string;
   readonly streamName: string;
@@ -43,10 +48,11 @@ const operationsOn = (stream: StreamName): readonly StreamOperation[] =>
 const ttlSecondsOf = (attempt: ClaimedAttempt | null): number =>
   attempt === null ? streamTokenTtlSeconds : attemptKeyTtlSeconds(null, 0);
 
-export async function signStreamToken(keys: KeyRing, writable: WritableStream): Promise<StreamCredential> {
-  const { environment, key, stream, attempt } = writable;
-  const streamName = wireNameOf(writable);
-  const claims = { key, stream, streamName, operations: operationsOn(stream), ...attempt };
+export async function signStreamToken(keys: KeyRing, order: StreamTokenOrder): Promise<StreamCredential> {
+  const { environment, key, stream, attempt, mintedBy } = order;
+  const streamName = wireNameOf(order);
+  const minted = mintedBy === null ? {} : { mintedBy };
+  const claims = { key, stream, streamName, operations: operationsOn(stream), ...minted, ...attempt };
   const issuedAtSeconds = Math.floor(Date.now() / 1_000);
   const token = await new SignJWT(claims)
     .setProtectedHeader({ alg: tokenAlgorithm, typ: tokenType })

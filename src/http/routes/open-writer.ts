@@ -3,7 +3,7 @@ import { sessionIdPrefix } from '../../domain/ids.ts';
 import { writerLingerMs } from '../../domain/limits.ts';
 import { mayWriteSession, permits } from '../../domain/scope.ts';
 import type { Session } from '../../domain/session.ts';
-import { s2Basin, signStreamToken, type WritableStream } from '../../tokens/stream-token.ts';
+import { type StreamTokenOrder, s2Basin, signStreamToken } from '../../tokens/stream-token.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { keysOf, streamInPath, streamOperationId, streamPaths } from '../named-stream.ts';
 import type { Operation } from '../operation.ts';
@@ -56,8 +56,8 @@ export const openWriterRoutes = (parts: Pick<HttpParts, 'useCases' | 'keys' | 's
   }));
 
 /** As a reader, a writer may come before the session does, under the external id it will have. */
-async function streamToWrite(exchange: Exchange, { useCases }: Pick<HttpParts, 'useCases'>): Promise<WritableStream> {
-  const { environment, grant, kind, attempt } = callerOf(exchange);
+async function streamToWrite(exchange: Exchange, { useCases }: Pick<HttpParts, 'useCases'>): Promise<StreamTokenOrder> {
+  const { environment, grant, kind, attempt, restrictedKeyId: mintedBy } = callerOf(exchange);
   const { stream, direction } = streamInPath(exchange);
   const key = pathPart(exchange, 'session');
   const session = await useCases.retrieveSession({ environmentId: environment.id, key });
@@ -66,11 +66,12 @@ async function streamToWrite(exchange: Exchange, { useCases }: Pick<HttpParts, '
   if (kind !== 'secret') return refuse({ code: 'writer_needs_secret_key', direction });
   if (session === null) {
     if (key.startsWith(sessionIdPrefix)) return refuse({ code: 'writer_session_missing' });
-    return { environment, key, stream, attempt: null };
+    return { environment, key, stream, attempt: null, mintedBy };
   }
   exchange.state.sessionId = session.id;
   if (isShut(session, attempt)) return refuse({ code: 'writer_session_closed' });
-  return { environment, key: session.id, stream, attempt: attempt?.sessionId === session.id ? attempt : null };
+  const own = attempt?.sessionId === session.id ? attempt : null;
+  return { environment, key: session.id, stream, attempt: own, mintedBy };
 }
 
 /** The session's own run finishes its turn after a close: whether it still may is for the fence to say. */
