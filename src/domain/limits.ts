@@ -218,27 +218,10 @@ export const trimDeletesMax = 5_000;
 export const repeatedAppendSeconds = 600;
 /** The same for those with a caller's part id: what a repetition of those may count on (protocol section 5.1). */
 export const partIdKeptSeconds = 24 * 3_600;
-/** One append: records that are stored together or not at all (protocol section 11.2). */
-export const appendRecordsMax = 1_000;
-export const appendMeteredBytesMax = 1_048_576;
 /** A writer's token that names no attempt. The SDK keeps one for as long as it keeps the stream, at least a day. */
 export const streamTokenTtlSeconds = 2 * 24 * 3_600;
 /** Writers gather records for this long before they send them. */
 export const writerLingerMs = 50;
-/** The SDK gives an append five seconds to be acknowledged; a later answer makes it send the records again. */
-export const s2AckDeadlineMs = 4_000;
-/** A frame on the wire, without its length, and what it may hold once it is decompressed (protocol section 11.2). */
-export const s2FrameBytesMax = 2_097_152;
-/** Text of a unary append: JSON escapes may make six bytes of one. */
-export const s2UnaryBytesMax = 8 * 1_048_576;
-/** A frame, or a unary body, of which only a part has come. */
-export const s2ReadDeadlineMs = 20_000;
-/** Frames of one session that wait for their append; beyond it nothing more is read. */
-export const s2BacklogBytesMax = 4 * 1_048_576;
-/** After its last frame, a session is reset when its client does not end it. */
-export const s2ResetAfterMs = 1_000;
-/** Append sessions in one process. */
-export const s2SessionsMax = 5_000;
 /** One group commit: more would hold its gates, and the connection, for too long. */
 export const flushRecordsMax = 500;
 export const flushBytesMax = 4 * 1_048_576;

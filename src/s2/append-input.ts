@@ -1,8 +1,8 @@
 /** What a client wants appended, in whichever form it came, checked against the limits of the wire (protocol 11.2). */
 import { isUtf8 } from 'node:buffer';
 import { z } from 'zod';
-import { appendMeteredBytesMax, appendRecordsMax } from '../domain/limits.ts';
 import { isCommand, meteredBytes, type NewRecord, type RecordHeader, trimPoint } from '../domain/record.ts';
+import { appendMeteredBytesMax, appendRecordsMax } from './limits.ts';
 import { type AppendInputMessage, appendInputType } from './messages.ts';
 import { refuse, S2Error } from './refusal.ts';
 

@@ -9,12 +9,12 @@
 import type { IncomingMessage } from 'node:http';
 import type { Http2ServerRequest } from 'node:http2';
 import type { Readable } from 'node:stream';
-import { s2AckDeadlineMs, s2BacklogBytesMax, s2ReadDeadlineMs } from '../domain/limits.ts';
 import { ackMessage } from './ack.ts';
 import { append, type Writer } from './append.ts';
 import { readProtobuf } from './append-input.ts';
 import { type ArrivedFrame, FrameBacklog } from './frame-backlog.ts';
 import { encodeFrame, FrameCutter } from './frames.ts';
+import { s2AckDeadlineMs, s2BacklogBytesMax, s2ReadDeadlineMs } from './limits.ts';
 import { refusal, S2Error, type S2Refusal } from './refusal.ts';
 import { partIdOfFrame } from './repeated-frame.ts';
 import { type Response, SessionWire } from './session-wire.ts';

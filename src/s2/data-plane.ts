@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 import { setMaxListeners } from 'node:events';
 import type { Server, ServerResponse } from 'node:http';
-import { s2AckDeadlineMs, s2SessionsMax } from '../domain/limits.ts';
 import type { Observe } from '../observe/facts.ts';
 import type { Streams } from '../streams/streams.ts';
 import type { KeyRing } from '../tokens/key-ring.ts';
@@ -14,6 +13,7 @@ import { ackJson, ackMessage } from './ack.ts';
 import { append, type Writer } from './append.ts';
 import { readJson, readProtobuf } from './append-input.ts';
 import { type Request, serveAppendSession } from './append-session.ts';
+import { s2AckDeadlineMs, s2SessionsMax } from './limits.ts';
 import { readBody } from './read-body.ts';
 import { faultRefusal, refusalIn, refuse, S2Error, type S2Refusal } from './refusal.ts';
 import type { Response } from './session-wire.ts';

@@ -3,7 +3,7 @@
  * payload (protocol section 11.2).
  */
 import { gunzipSync } from 'node:zlib';
-import { s2FrameBytesMax } from '../domain/limits.ts';
+import { s2FrameBytesMax } from './limits.ts';
 import { refuse, type S2Refusal } from './refusal.ts';
 
 const lengthBytes = 3;

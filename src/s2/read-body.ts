@@ -1,6 +1,7 @@
 /** The body of a unary append, bounded in bytes and time while it arrives. */
-import { s2ReadDeadlineMs, s2UnaryBytesMax } from '../domain/limits.ts';
+
 import type { Request } from './append-session.ts';
+import { s2ReadDeadlineMs, s2UnaryBytesMax } from './limits.ts';
 import { refusal, S2Error } from './refusal.ts';
 
 export function readBody(request: Request): Promise<Buffer> {

@@ -2,8 +2,8 @@
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { constants, type Http2ServerResponse } from 'node:http2';
-import { s2AckDeadlineMs, s2ResetAfterMs } from '../domain/limits.ts';
 import { encodeTerminalFrame } from './frames.ts';
+import { s2AckDeadlineMs, s2ResetAfterMs } from './limits.ts';
 import type { S2Refusal } from './refusal.ts';
 
 export type Response = ServerResponse | Http2ServerResponse;

@@ -7,6 +7,7 @@ import type { Server } from 'node:http';
 import { createServer, type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Request } from './append-session.ts';
+import { keepAliveProbeMs, prefaceDeadlineMs, windowBytes } from './limits.ts';
 import type { Response } from './session-wire.ts';
 
 export interface SharedPort {
@@ -17,12 +18,6 @@ export interface SharedPort {
 }
 
 const preface = Buffer.from('PRI');
-/** A connection that says nothing. */
-const prefaceDeadlineMs = 10_000;
-/** Clients never end the connection they keep, and one that has vanished would stay for ever. */
-const keepAliveProbeMs = 30_000;
-const windowBytes = 1_048_576;
-
 /** @param server whose own listener for connections is the first one */
 export function sharePort(server: Server, answer: (request: Request, response: Response) => void): SharedPort {
   const sockets = new Set<Socket>();
