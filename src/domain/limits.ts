@@ -218,10 +218,6 @@ export const trimDeletesMax = 5_000;
 export const repeatedAppendSeconds = 600;
 /** The same for those with a caller's part id: what a repetition of those may count on (protocol section 5.1). */
 export const partIdKeptSeconds = 24 * 3_600;
-/** A writer's token that names no attempt. The SDK keeps one for as long as it keeps the stream, at least a day. */
-export const streamTokenTtlSeconds = 2 * 24 * 3_600;
-/** Writers gather records for this long before they send them. */
-export const writerLingerMs = 50;
 /** One group commit: more would hold its gates, and the connection, for too long. */
 export const flushRecordsMax = 500;
 export const flushBytesMax = 4 * 1_048_576;

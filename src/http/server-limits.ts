@@ -36,3 +36,6 @@ export const probeDeadlineMs = 2_500;
 
 /** Problems told in one answer: a small body can hold thousands. */
 export const problemsMax = 25;
+
+/** Writers gather records for this long before they send them. */
+export const writerLingerMs = 50;

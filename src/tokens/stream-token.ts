@@ -6,7 +6,6 @@ import { createHash } from 'node:crypto';
 import { SignJWT } from 'jose';
 import type { ClaimedAttempt } from '../domain/attempt.ts';
 import type { Environment } from '../domain/ids.ts';
-import { streamTokenTtlSeconds } from '../domain/limits.ts';
 import { directionOf, parseStreamName, type StreamName } from '../domain/stream.ts';
 import { attemptKeyTtlSeconds, claimedAttemptIn } from './attempt-key.ts';
 import { type KeyRing, newestRootKey } from './key-ring.ts';
@@ -15,6 +14,9 @@ import { verifySigned } from './verify-signed.ts';
 
 /** One for all: streams are told apart by name and token. */
 export const s2Basin = 'perdure-sessions';
+
+/** Of one that names no attempt. The SDK keeps a token for as long as it keeps the stream, a day at least. */
+const ttlSeconds = 2 * 24 * 3_600;
 
 const tokenType = 's2+jwt';
 const audience = 'perdure:s2';
@@ -46,7 +48,7 @@ const operationsOn = (stream: StreamName): readonly StreamOperation[] =>
 
 /** A token that names an attempt is worth nothing once that has ended, so it may live as long as the attempt can. */
 const ttlSecondsOf = (attempt: ClaimedAttempt | null): number =>
-  attempt === null ? streamTokenTtlSeconds : attemptKeyTtlSeconds(null, 0);
+  attempt === null ? ttlSeconds : attemptKeyTtlSeconds(null, 0);
 
 export async function signStreamToken(keys: KeyRing, order: StreamTokenOrder): Promise<StreamCredential> {
   const { environment, key, stream, attempt, mintedBy } = order;

@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { sessionIdPrefix } from '../../domain/ids.ts';
-import { writerLingerMs } from '../../domain/limits.ts';
 import { mayWriteSession, permits } from '../../domain/scope.ts';
 import type { Session } from '../../domain/session.ts';
 import { type StreamTokenOrder, s2Basin, signStreamToken } from '../../tokens/stream-token.ts';
@@ -9,6 +8,7 @@ import { keysOf, streamInPath, streamOperationId, streamPaths } from '../named-s
 import type { Operation } from '../operation.ts';
 import { refuse } from '../refusal.ts';
 import { type Caller, callerOf, type Exchange, pathPart, type Route } from '../route.ts';
+import { writerLingerMs } from '../server-limits.ts';
 
 const operation = {
   tag: 'channels',
