@@ -14,7 +14,11 @@ export function readBody(request: Request): Promise<Buffer> {
       act();
     };
     const fail = (code: 'request_too_large' | 'request_timeout' | 'invalid', message: string): void =>
-      settle(() => reject(new S2Error(refusal(code, message))));
+      settle(() => {
+        // Thrown away until the server's limit for a request: unread, it would hold up the connection's next one.
+        request.resume();
+        reject(new S2Error(refusal(code, message)));
+      });
     const onData = (chunk: Buffer): void => {
       bytes += chunk.length;
       chunks.push(chunk);
