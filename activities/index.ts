@@ -35,6 +35,7 @@ export interface Activities {
   persistSession(order: CreateOrder): Promise<Answer>;
   adoptSession(order: OwnedSession): Promise<Answer>;
   lookAtSession(order: OwnedSession): Promise<Answer>;
+  lookAtLabels(order: OwnedSession): Promise<Answer>;
   triggerRun(order: ContinueOrder): Promise<Answer>;
   recordRunEnd(order: EndRunOrder): Promise<Answer>;
   handOverRun(order: EndAndContinueOrder): Promise<Answer>;
@@ -67,6 +68,7 @@ export function createActivities(deps: ActivityDeps): Activities {
     persistSession: transition('persistSession', transitions.create),
     adoptSession: transition('adoptSession', transitions.adopt),
     lookAtSession: transition('lookAtSession', transitions.look),
+    lookAtLabels: transition('lookAtLabels', transitions.lookAtLabels),
     triggerRun: transition('triggerRun', transitions.continueRun),
     recordRunEnd: transition('recordRunEnd', transitions.endRun),
     handOverRun: transition('handOverRun', transitions.endAndContinue),

@@ -28,6 +28,7 @@ import type { Failpoints } from './sessions/ports.ts';
 import { reconcile } from './sessions/reconcile.ts';
 import { retrieveRun } from './sessions/retrieve-run.ts';
 import { retrieveSession } from './sessions/retrieve-session.ts';
+import { labelTeller } from './sessions/tell-labels.ts';
 import { updateSession } from './sessions/update-session.ts';
 import { workflowIdOf } from './sessions/workflow-id.ts';
 import { createStopStack, type StopStack } from './stop-stack.ts';
@@ -174,13 +175,18 @@ function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
   const { sessions, runs, changes } = rows;
   const observer = temporalRunObserver(temporal.client, temporal.namespace);
   const orders = temporalSessionOrders({ client: temporal.client, hasLocalWorker: options.roles.sessionWorker });
-  const creating = { sessions, runs, orders, observer, changes, failpoints, newSessionId, now: () => new Date() };
+  const tellLabels = labelTeller({
+    orders,
+    onUntold: (sessionId, error) => options.log.warn({ sessionId, error }, 'Temporal shows old tags of a session'),
+  });
+  const parts = { sessions, runs, orders, observer, changes, failpoints };
+  const creating = { ...parts, tellLabels, newSessionId, now: () => new Date() };
   return {
     createSession: (order) => createSession(creating, order),
     retrieveSession: (address) => retrieveSession({ sessions }, address),
     listSessions: (order) => listSessions({ list: sqlSessionList(rows.database) }, order),
     closeSession: (order) => closeSession({ sessions, orders, changes }, order),
-    updateSession: (order) => updateSession({ sessions }, order),
+    updateSession: (order) => updateSession({ sessions, tellLabels }, order),
     endAndContinue: (request) => endAndContinue({ sessions, runs, orders, observer, changes }, request),
     retrieveRun: (address) => retrieveRun({ runs, observer }, address),
     cancelRun: (address) => cancelRun({ sessions, runs, orders, changes }, address),

@@ -3,7 +3,7 @@
  * main loop takes them out. So no handler interleaves with a transition, and an order that arrives before
  * the row exists waits for it (V13).
  */
-import { condition, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
+import { condition, patched, setDefaultSignalHandler, setHandler } from '@temporalio/workflow';
 import type { RunId } from '../src/domain/ids.ts';
 import type { RunOutcome } from '../src/domain/run.ts';
 import {
@@ -15,6 +15,7 @@ import {
   ensureSignal,
   expireSignal,
   pokeSignal,
+  relabelSignal,
   rescheduleSignal,
   wakeSignal,
 } from './messages.ts';
@@ -27,6 +28,7 @@ export type SessionEvent =
   | { readonly kind: 'cancelRun'; readonly runId: RunId }
   | { readonly kind: 'expire' }
   | { readonly kind: 'look' }
+  | { readonly kind: 'relabel' }
   | { readonly kind: 'runEnded'; readonly runNumber: number; readonly outcome: RunOutcome }
   | { readonly kind: 'graceOver' };
 
@@ -69,5 +71,9 @@ function receiveSignals({ push }: Inbox): void {
   setHandler(expireSignal, () => push({ kind: 'expire' }));
   setHandler(rescheduleSignal, () => push({ kind: 'expire' }));
   setHandler(pokeSignal, () => push({ kind: 'look' }));
+  // A worker of the version before, during an upgrade, let this signal pass: what it did must stay what it did.
+  setHandler(relabelSignal, () => {
+    if (patched('tags-follow-the-row')) push({ kind: 'relabel' });
+  });
   setDefaultSignalHandler(() => undefined);
 }

@@ -38,6 +38,8 @@ export const cancelRunSignal = defineSignal<[{ readonly runId: RunId }]>('cancel
 export const expireSignal = defineSignal('expire');
 /** Look at the row again: its expiry changed. */
 export const rescheduleSignal = defineSignal('reschedule');
+/** The row has other tags now. */
+export const relabelSignal = defineSignal('relabel');
 /** Look at the row again: something may be missing. */
 export const pokeSignal = defineSignal('poke');
 

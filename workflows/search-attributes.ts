@@ -10,7 +10,7 @@ export const sessionId = defineSearchAttributeKey('SessionId', 'KEYWORD');
 const sessionExternalId = defineSearchAttributeKey('SessionExternalId', 'KEYWORD');
 const sessionType = defineSearchAttributeKey('SessionType', 'KEYWORD');
 const sessionTask = defineSearchAttributeKey('SessionTask', 'KEYWORD');
-const sessionTags = defineSearchAttributeKey('SessionTags', 'KEYWORD_LIST');
+export const sessionTags = defineSearchAttributeKey('SessionTags', 'KEYWORD_LIST');
 export const sessionStatus = defineSearchAttributeKey('SessionStatus', 'KEYWORD');
 const sessionEnvironment = defineSearchAttributeKey('SessionEnvironment', 'KEYWORD');
 
@@ -71,7 +71,7 @@ function keyword(text: string): string {
 }
 
 /** The first tags whose JSON stays within the bound; the row keeps all of them. */
-function tagsThatFit(tags: readonly string[]): string[] {
+export function tagsThatFit(tags: readonly string[]): string[] {
   const fitting: string[] = [];
   // The brackets of the list, then each value with its comma.
   let bytes = 2;

@@ -22,7 +22,13 @@ import type { SessionView } from '../src/domain/transition.ts';
 import { type Inbox, openInbox, type SessionEvent } from './inbox.ts';
 import { describeQuery, type SessionInput } from './messages.ts';
 import { runTask } from './run-activity.ts';
-import { sessionId as sessionIdAttribute, sessionStatus, statusOf } from './search-attributes.ts';
+import {
+  sessionId as sessionIdAttribute,
+  sessionStatus,
+  sessionTags,
+  statusOf,
+  tagsThatFit,
+} from './search-attributes.ts';
 import { SessionTimers } from './timers.ts';
 
 const activities = proxyLocalActivities<Activities>({
@@ -135,6 +141,8 @@ async function transition(loop: SessionLoop, event: SessionEvent): Promise<Answe
       return activities.expireSession(own);
     case 'look':
       return activities.lookAtSession(own);
+    case 'relabel':
+      return activities.lookAtLabels(own);
     case 'runEnded':
       loop.openRuns.delete(event.runNumber);
       return activities.recordRunEnd({ ...own, runNumber: event.runNumber, outcome: event.outcome });
@@ -158,6 +166,7 @@ function agree(loop: SessionLoop, view: SessionView): void {
   loop.view = view;
   if (view.unscheduled !== null && view.unscheduled.number > loop.scheduled) schedule(loop, view, view.unscheduled);
   loop.timers.agree(view);
+  if (view.tags !== undefined) showTags(view.tags);
   if (shown?.state !== view.state || shown.sessionId !== view.sessionId) showStatus(view);
   setCurrentDetails(
     sessionDetails(
@@ -176,6 +185,14 @@ function showStatus(view: SessionView): void {
     { key: sessionStatus, value: status },
     { key: sessionIdAttribute, value: view.sessionId },
   ]);
+}
+
+/** An order that changed nothing which is shown costs no event. */
+function showTags(tags: readonly string[]): void {
+  const shown = workflowInfo().typedSearchAttributes.get(sessionTags) ?? [];
+  const fitting = tagsThatFit(tags);
+  if (JSON.stringify(shown) === JSON.stringify(fitting)) return;
+  upsertSearchAttributes([{ key: sessionTags, value: fitting.length === 0 ? null : fitting }]);
 }
 
 function schedule(loop: SessionLoop, view: SessionView, run: RunOrder): void {

@@ -52,6 +52,8 @@ export interface GateView {
   readonly nowMs: number;
   /** The live run, if its number is greater than the order's `scheduled`. */
   readonly unscheduled: RunOrder | null;
+  /** Only where they were asked for. */
+  readonly tags?: readonly string[];
 }
 
 /** `gone`: another workflow owns the session, or no row exists; the asking workflow completes quietly. */

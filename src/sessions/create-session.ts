@@ -15,6 +15,7 @@ import type {
   SessionStore,
 } from './ports.ts';
 import { settled } from './settled.ts';
+import { haveOtherTags, type TellLabels } from './tell-labels.ts';
 import { workflowIdOf } from './workflow-id.ts';
 
 export interface CreateSessionDeps {
@@ -23,6 +24,7 @@ export interface CreateSessionDeps {
   readonly orders: SessionOrders;
   readonly observer: RunObserver;
   readonly changes: Changes;
+  readonly tellLabels: TellLabels;
   readonly failpoints: Failpoints;
   readonly newSessionId: () => SessionId;
   readonly now: () => Date;
@@ -134,6 +136,7 @@ async function writeThrough(deps: CreateSessionDeps, order: CreateSessionOrder, 
     ...(metadata === undefined ? {} : { metadata }),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   });
+  if (haveOtherTags(session.tags, written.tags)) deps.tellLabels(written);
   const moved = written.expiresAt?.getTime() !== session.expiresAt?.getTime();
   if (moved && sessionStateOf(written) === 'open') await deps.orders.reschedule(addressOf(order.environment, written));
   return written;

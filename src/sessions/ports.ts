@@ -33,6 +33,7 @@ export interface Transitions {
   /** Look at the gate, taking over from an older owner whose workflow was lost. */
   adopt(order: OwnedSession): Promise<TransitionAnswer>;
   look(order: OwnedSession): Promise<TransitionAnswer>;
+  lookAtLabels(order: OwnedSession): Promise<TransitionAnswer>;
   continueRun(order: ContinueOrder): Promise<TransitionAnswer>;
   endRun(order: EndRunOrder): Promise<TransitionAnswer>;
   endAndContinue(order: EndAndContinueOrder): Promise<TransitionAnswer>;
@@ -107,10 +108,7 @@ export interface RunStore {
   /** Id of a session's first run: what the caller that made the session was answered. */
   findFirstRunId(sessionId: SessionId): Promise<RunId | null>;
   /** The run after run `runNumber`, and the key of the request that asked for it; null while there is none. */
-  findSuccessor(
-    sessionId: SessionId,
-    runNumber: number,
-  ): Promise<{ readonly id: RunId; readonly requestKey: string | null } | null>;
+  findSuccessor(sessionId: SessionId, runNumber: number): Promise<{ id: RunId; requestKey: string | null } | null>;
   /** Null: the run does not exist here. Refused: the attempt must end and not be retried. */
   claim(order: ClaimOrder): Promise<Claim | 'refused' | null>;
   /** The next seq that is wanted now; null and refused as for a claim. */
@@ -265,6 +263,8 @@ export interface SessionOrders {
   reschedule(session: SessionAddress): Promise<void>;
   expire(session: SessionAddress): Promise<void>;
   poke(session: SessionAddress): Promise<void>;
+  /** Its tags have changed. A workflow that is not there has nothing to show. */
+  relabel(workflowId: string): Promise<void>;
 }
 
 /** What Temporal says of a run whose outcome the row does not have yet; null when it cannot say in time. */

@@ -1,7 +1,8 @@
-/** PATCH .../{session}: labels only, in every state; nothing of the lifecycle, so no order to Temporal. */
+/** PATCH .../{session}: labels only, in every state; nothing of the lifecycle, so nobody waits for Temporal. */
 import { fail, type Result, succeed } from '../domain/failure.ts';
 import type { Session } from '../domain/session.ts';
 import type { SessionStore, SessionUpdate } from './ports.ts';
+import { haveOtherTags, type TellLabels } from './tell-labels.ts';
 
 export interface UpdateSessionOrder {
   readonly session: Session;
@@ -11,10 +12,13 @@ export interface UpdateSessionOrder {
 }
 
 export async function updateSession(
-  deps: { readonly sessions: SessionStore },
+  deps: { readonly sessions: SessionStore; readonly tellLabels: TellLabels },
   { session, update, externalId }: UpdateSessionOrder,
 ): Promise<Result<Session>> {
   if (externalId !== undefined && externalId !== session.externalId) return fail({ code: 'external_id_fixed' });
   const changesNothing = update.tags === undefined && update.metadata === undefined;
-  return succeed(changesNothing ? session : await deps.sessions.update(session.id, update));
+  if (changesNothing) return succeed(session);
+  const updated = await deps.sessions.update(session.id, update);
+  if (haveOtherTags(session.tags, updated.tags)) deps.tellLabels(updated);
+  return succeed(updated);
 }

@@ -1,6 +1,6 @@
 /** Orders to a session's workflow: an eager start, or a signal that starts the workflow again if it was lost. */
 import { type Client, isGrpcServiceError } from '@temporalio/client';
-import type { SignalDefinition } from '@temporalio/common';
+import { type SignalDefinition, WorkflowNotFoundError } from '@temporalio/common';
 import {
   cancelRunSignal,
   closeSignal,
@@ -8,6 +8,7 @@ import {
   ensureSignal,
   expireSignal,
   pokeSignal,
+  relabelSignal,
   rescheduleSignal,
   type SessionInput,
   sessionWorkflowType,
@@ -59,7 +60,17 @@ export function temporalSessionOrders(deps: SessionOrdersDeps): SessionOrders {
     reschedule: (session) => signal(session, signalOf(rescheduleSignal)),
     expire: (session) => signal(session, signalOf(expireSignal)),
     poke: (session) => signal(session, signalOf(pokeSignal)),
+    relabel: (workflowId) => send(client, () => signalIfOpen(client, workflowId, relabelSignal)),
   };
+}
+
+/** An ended session's workflow is over, and a lost one starts with the tags of its row. */
+async function signalIfOpen(client: Client, workflowId: string, signal: SignalDefinition): Promise<void> {
+  try {
+    await client.workflow.getHandle(workflowId).signal(signal);
+  } catch (thrown) {
+    if (!(thrown instanceof WorkflowNotFoundError)) throw thrown;
+  }
 }
 
 interface SignalOrder {

@@ -41,6 +41,41 @@ test('the list finds a session by everything it is known by', async () => {
     await untilListed(session, filter);
 });
 
+test('SessionTags follow a PATCH and a cached create, also to nothing, and of many changes the last', async () => {
+  const session = await stage.open('hold', { tags: ['first'] });
+  await untilListed(session, "SessionTags = 'first'");
+  const patch = (tags: readonly string[]) =>
+    stage.api.call(`/api/v1/sessions/${session.externalId}`, { method: 'PATCH', body: { tags } });
+  await patch(['second', 'vip']);
+  await untilListed(session, "SessionTags = 'second' AND SessionTags = 'vip'");
+  expect(await operator.list(`SessionId = '${session.id}' AND SessionTags = 'first'`)).toEqual([]);
+
+  await stage.api.create({ externalId: session.externalId, taskIdentifier: 'hold', tags: ['third'] });
+  await untilListed(session, "SessionTags = 'third'");
+  for (let change = 0; change < 20; change += 1) await patch([`change-${change}`]);
+  await untilListed(session, "SessionTags = 'change-19'");
+  await patch([]);
+  await untilListed(session, 'SessionTags IS NULL');
+  const { historyLength } = await stage.client.workflow.getHandle(session.workflowId).describe();
+  expect(historyLength).toBeLessThan(150);
+});
+
+test('tags of an ended session start no workflow again', async () => {
+  const session = await openIdle(stage);
+  await stage.signal(session, 'close');
+  await untilEnded(stage.client, session);
+  const handle = () => stage.client.workflow.getHandle(session.workflowId).describe();
+  const { runId } = await handle();
+  const patched = await stage.api.call(`/api/v1/sessions/${session.externalId}`, {
+    method: 'PATCH',
+    body: { tags: ['late'] },
+  });
+  expect([patched.status, patched.body.tags]).toEqual([200, ['late']]);
+  // One that comes after it and is waited for, so that it has had its time.
+  await stage.api.call(`/api/v1/sessions/${session.externalId}/close`, { method: 'POST', body: {} });
+  expect(await handle()).toMatchObject({ runId, status: { name: 'COMPLETED' } });
+});
+
 test('SessionStatus follows each transition', async () => {
   const closed = await stage.open('told');
   await stage.api.runWhen(closed.runId, isExecuting);

@@ -10,3 +10,15 @@ export function lookAtGate(db: Database, order: OwnedSession): Promise<Transitio
     return gate === null ? { kind: 'gone' } : viewGate(sql, gate, order.scheduled);
   });
 }
+
+/** Both under the gate, which every writer of the tags takes. */
+export function lookAtLabels(db: Database, order: OwnedSession): Promise<TransitionAnswer> {
+  return db.transaction(async (sql) => {
+    const gate = await lockOwnGate(sql, order);
+    if (gate === null) return { kind: 'gone' };
+    const [row] = await sql.query<{ tags: readonly string[] }>('SELECT tags FROM sessions WHERE id = $1', [
+      gate.sessionId,
+    ]);
+    return { ...(await viewGate(sql, gate, order.scheduled)), tags: row?.tags ?? [] };
+  });
+}

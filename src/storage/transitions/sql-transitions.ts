@@ -8,7 +8,7 @@ import { createSession } from './create.ts';
 import { endAndContinue } from './end-and-continue.ts';
 import { endRun } from './end-run.ts';
 import { closeSession, expireSession } from './end-session.ts';
-import { lookAtGate } from './look.ts';
+import { lookAtGate, lookAtLabels } from './look.ts';
 
 /** @param newRunId an unused id; one that a repeated order does not need is dropped */
 export function sqlTransitions(db: Database, newRunId: () => RunId): Transitions {
@@ -16,6 +16,7 @@ export function sqlTransitions(db: Database, newRunId: () => RunId): Transitions
     create: (order, onCommitted) => createSession(db, order, { newRunId, onCommitted }),
     adopt: (order) => adoptSession(db, order, newRunId),
     look: (order) => lookAtGate(db, order),
+    lookAtLabels: (order) => lookAtLabels(db, order),
     continueRun: (order) => continueRun(db, order, newRunId),
     endRun: (order) => endRun(db, order, newRunId),
     endAndContinue: (order) => endAndContinue(db, order, newRunId),

@@ -40,6 +40,24 @@ export const operationShapes = {
       return session;
     },
   },
+  'tags-that-change': {
+    shows: ['signal relabel', 'local core_patch', 'local lookAtLabels', 'UPSERT_WORKFLOW_SEARCH_ATTRIBUTES'],
+    async drive(stage) {
+      const session = await stage.open('hold', { tags: ['first'] });
+      await stage.api.runWhen(session.runId, isExecuting);
+      const body = { tags: ['second'] };
+      await stage.api.call(`/api/v1/sessions/${session.externalId}`, { method: 'PATCH', body });
+      await until(async () => {
+        const { raw } = await stage.client.workflow.getHandle(session.workflowId).describe();
+        const shown = raw.workflowExecutionInfo?.searchAttributes?.indexedFields?.['SessionTags']?.data;
+        return new TextDecoder().decode(shown ?? new Uint8Array()).includes('second');
+      }, 'the tags are shown');
+      // Told again, it finds nothing new.
+      await stage.signal(session, 'relabel');
+      await untilAtRest(stage.client, session);
+      return session;
+    },
+  },
   'task-redone-because-of-a-signal': {
     shows: ['signal close', 'refused UNHANDLED_COMMAND', 'local closeSession', 'local lookAtSession'],
     async drive(stage) {
