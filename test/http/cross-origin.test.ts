@@ -1,6 +1,7 @@
 /** What a page of another origin may read: every route, every kind of answer (protocol section 1.4). */
 import { describe, expect, test } from 'vitest';
 import { sessionIdOf } from '../../src/domain/ids.ts';
+import { writeBodyBytesMax } from '../../src/domain/limits.ts';
 import { routesOf } from '../../src/http/app.ts';
 import { type HttpParts, noRateLimits, type RateLimits } from '../../src/http/http-parts.ts';
 import type { Route } from '../../src/http/route.ts';
@@ -54,6 +55,9 @@ function requestOf({ method, path }: Route): [string, RequestInit] {
     const grant = { method: method as 'GET' | 'PUT', sessionId: sessionIdOf('a'.repeat(25)), writer: null };
     return [refusingSnapshots.urls.sign(grant), { method, ...(method === 'PUT' ? { body: 'x' } : {}) }];
   }
+  if (method === 'POST' && path.endsWith('/records')) {
+    return [pathOf(path.replace(':io', 'out')), { method, body: JSON.stringify({ records: [{ data: 1 }] }) }];
+  }
   const body = bodies[`${method} ${path}`] ?? (method === 'POST' ? {} : undefined);
   return [pathOf(path), { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) }];
 }
@@ -105,7 +109,7 @@ const occasions: Readonly<
     statuses: [400, 403, 422],
   },
   'with a body that is too large': {
-    ask: (edge, route) => send(edge, route, { body: 'x'.repeat(2_000_000) }),
+    ask: (edge, route) => send(edge, route, { body: 'x'.repeat(writeBodyBytesMax + 1) }),
     statuses: [413, 422],
   },
   'with a body that is no JSON': {
