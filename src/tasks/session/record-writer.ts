@@ -6,7 +6,7 @@
 import { writeBytesMax, writeBytesWaitingMax, writeRecordsMax, writesWaitingMax } from '../../domain/limits.ts';
 import type { TaskLog } from '../task-log.ts';
 import type { SessionApi } from './session-api.ts';
-import { SessionError } from './session-error.ts';
+import { isSessionError, SessionError } from './session-error.ts';
 
 /** A record, ready to be sent. */
 export interface RecordText {
@@ -32,6 +32,8 @@ export class RecordWriter {
   readonly #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #sending: Promise<void> | null = null;
+  /** What an append was told whose records another attempt may still store. */
+  #unreachable: SessionError | null = null;
 
   constructor(parts: RecordWriterParts) {
     this.#parts = parts;
@@ -56,9 +58,13 @@ export class RecordWriter {
     }
   }
 
-  /** Resolves when nothing is on its way any more, whatever became of it. */
+  /**
+   * Resolves when nothing is on its way any more.
+   * @throws SessionError when the server was away for too long for one of the appends, which nobody may have awaited
+   */
   async settled(): Promise<void> {
     while (this.#sending !== null) await this.#sending;
+    if (this.#unreachable !== null) throw this.#unreachable;
   }
 
   #send(): void {
@@ -76,6 +82,7 @@ export class RecordWriter {
         const seqs = await this.#store(batch);
         batch.forEach(({ resolve }, index) => resolve(seqs[index] ?? Number.NaN));
       } catch (error) {
+        if (isSessionError(error) && error.code === 'unreachable') this.#unreachable = error;
         // What was to follow would leave a gap behind it.
         for (const { reject } of [...batch, ...this.#takeAll()]) reject(error);
       }

@@ -35,7 +35,7 @@ export interface SessionIn extends AsyncIterable<InMessage> {
   once(options?: WaitOptions): Promise<InMessage>;
   /**
    * Marks everything up to this seq as consumed; resolves when the server has it durably. Moves forward only.
-   * On a side channel, whose readers keep their own place, it only spares this attempt what it has read.
+   * The server keeps no cursor of a side channel: there it does nothing.
    */
   commit(seq: number): Promise<void>;
 }
