@@ -112,6 +112,8 @@ export const claimAnswerBytesMax = 16_384;
 /** One request of a task to its session; it is repeated until the deadline, which outlasts a restart of the server. */
 export const callRequestTimeoutMs = 10_000;
 export const callDeadlineMs = 120_000;
+/** What a task that failed had on its way to its session may still arrive for this long. */
+export const settleDeadlineMs = 5_000;
 export const callRetryFirstMs = 100;
 export const callRetryMaxMs = 5_000;
 /** Answers to those requests are short, but for the seqs of a batch. */

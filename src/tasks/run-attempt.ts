@@ -145,14 +145,14 @@ async function executeWithin(attempt: ReadAttempt, claim: GrantedClaim): Promise
     log,
   });
   const finished = execute(attempt, opened.session)
-    .then(async (value) => {
-      if (stop.why() === null) await opened.finish();
-      return value;
+    .then(async (value): Promise<Settled> => {
+      await (stop.why() === null ? opened.finish() : opened.settle());
+      return { kind: 'returned', value };
     })
-    .then(
-      (value): Settled => ({ kind: 'returned', value }),
-      (thrown: unknown): Settled => ({ kind: 'threw', thrown }),
-    );
+    .catch(async (thrown: unknown): Promise<Settled> => {
+      await opened.settle();
+      return { kind: 'threw', thrown };
+    });
   try {
     return await Promise.race([finished, stop.graceOver.then((): Settled => ({ kind: 'left running' }))]);
   } finally {

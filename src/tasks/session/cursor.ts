@@ -5,26 +5,31 @@
 import type { TaskLog } from '../task-log.ts';
 import type { SessionApi } from './session-api.ts';
 
+export interface CursorParts {
+  readonly api: SessionApi;
+  /** Of the run's cursor. */
+  readonly path: string;
+  /** Resolves when the answers are there that the task has not waited for: a message is consumed after them. */
+  readonly answered: () => Promise<void>;
+  readonly log: TaskLog;
+}
+
 export class Cursor {
-  readonly #api: SessionApi;
-  readonly #path: string;
-  readonly #log: TaskLog;
+  readonly #parts: CursorParts;
   /** Seqs: what the task has consumed, and what the server knows of it. */
   #consumed = -1;
   #stored = -1;
   #storing: Promise<void> | null = null;
 
-  constructor(parts: { readonly api: SessionApi; readonly path: string; readonly log: TaskLog }) {
-    this.#api = parts.api;
-    this.#path = parts.path;
-    this.#log = parts.log;
+  constructor(parts: CursorParts) {
+    this.#parts = parts;
   }
 
   /** The server learns of it while the task goes on. */
   consume(seq: number): void {
     this.#consumed = Math.max(this.#consumed, seq);
     // A failure shows when the task needs the commit to be there; until then a later one may succeed.
-    this.flush().catch((err: unknown) => this.#log.debug({ err, seq }, 'the cursor could not be committed'));
+    this.flush().catch((err: unknown) => this.#parts.log.debug({ err, seq }, 'the cursor could not be committed'));
   }
 
   /** The server learned of it in another way. */
@@ -44,7 +49,9 @@ export class Cursor {
   }
 
   async #store(seq: number): Promise<void> {
-    await this.#api.call({ method: 'POST', path: this.#path, body: JSON.stringify({ seq }) });
+    const { api, path, answered } = this.#parts;
+    await answered();
+    await api.call({ method: 'POST', path, body: JSON.stringify({ seq }) });
     this.stored(seq);
   }
 }

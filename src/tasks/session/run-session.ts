@@ -1,5 +1,6 @@
 /** The session that a run serves, as its task sees it; made for one attempt, and ended with it. */
-import { idleTimeoutDefaultMs } from '../../domain/limits.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { idleTimeoutDefaultMs, settleDeadlineMs } from '../../domain/limits.ts';
 import type { RunInput } from '../../domain/run-input.ts';
 import { isChannelName } from '../../domain/stream.ts';
 import type { GrantedClaim } from '../claim-run.ts';
@@ -48,6 +49,11 @@ export interface OpenedSession {
   readonly session: RunSession;
   /** The task has returned: what it was given is consumed, and what it appended is durable, when this resolves. */
   finish(): Promise<void>;
+  /**
+   * The task has failed, or was stopped: what it appended and consumed before that is on its way for a while longer.
+   * Another attempt would make up for what does not arrive.
+   */
+  settle(): Promise<void>;
   /** The attempt is over: nothing is read or written any more. */
   release(): void;
 }
@@ -70,14 +76,29 @@ export function openRunSession(options: OpenRunSessionOptions): OpenedSession {
     runScope: `run-${input.run.number}`,
     writers: [],
   };
-  const cursor = new Cursor({ api, path: `/api/v1/runs/${input.run.id}/cursor`, log });
+  const answered = async (): Promise<void> => {
+    for (const writer of parts.writers) await writer.settled();
+  };
+  const cursor = new Cursor({ api, path: `/api/v1/runs/${input.run.id}/cursor`, answered, log });
   const main = openMain(parts, { cursor, from: claim.cursor });
+  const settle = async (): Promise<void> => {
+    await answered();
+    await cursor.flush();
+  };
   return {
     session: new Session(input.session, { main, channel: channels(parts) }),
     async finish() {
-      // Records first: a message is consumed when its answer is there.
-      for (const writer of parts.writers) await writer.settled();
+      await answered();
       await main.in.finish();
+    },
+    async settle() {
+      const late = new AbortController();
+      const limit = delay(settleDeadlineMs, undefined, { signal: late.signal }).catch(() => undefined);
+      await Promise.race([
+        limit,
+        settle().catch((err: unknown) => log.debug({ err }, 'not all of it could be stored')),
+      ]);
+      late.abort();
     },
     release: () => over.abort(new Error('the attempt is over: its session is no longer read or written')),
   };
