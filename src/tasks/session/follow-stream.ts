@@ -4,14 +4,14 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import { tailTimeoutMaxSeconds } from '../../domain/limits.ts';
 import {
   tailFrameLengthMax,
   tailOpenTimeoutMs,
   tailReopenFirstMs,
   tailReopenMaxMs,
   tailSilenceMs,
-  tailTimeoutMaxSeconds,
-} from '../../domain/limits.ts';
+} from '../../domain/task-limits.ts';
 import { describeFault, jittered, parseJson } from '../http-answer.ts';
 import type { TaskLog } from '../task-log.ts';
 import type { SessionApi } from './session-api.ts';

@@ -3,7 +3,8 @@
  * appended meanwhile goes together in the next one, so a slow server makes larger batches, not a longer queue.
  * A request that got no answer is repeated as it was: its part ids make that harmless.
  */
-import { writeBytesMax, writeBytesWaitingMax, writeRecordsMax, writesWaitingMax } from '../../domain/limits.ts';
+import { writeRecordsMax } from '../../domain/limits.ts';
+import { writeBytesMax, writeBytesWaitingMax, writesWaitingMax } from '../../domain/task-limits.ts';
 import type { TaskLog } from '../task-log.ts';
 import type { SessionApi } from './session-api.ts';
 import { isSessionError, SessionError } from './session-error.ts';

@@ -1,8 +1,8 @@
 /** The session that a run serves, as its task sees it; made for one attempt, and ended with it. */
 import { setTimeout as delay } from 'node:timers/promises';
-import { idleTimeoutDefaultMs, settleDeadlineMs } from '../../domain/limits.ts';
 import type { RunInput } from '../../domain/run-input.ts';
 import { isChannelName } from '../../domain/stream.ts';
+import { idleTimeoutDefaultMs, settleDeadlineMs } from '../../domain/task-limits.ts';
 import type { GrantedClaim } from '../claim-run.ts';
 import type { TaskLog } from '../task-log.ts';
 import { Cursor } from './cursor.ts';

@@ -10,7 +10,7 @@ import {
   callRequestTimeoutMs,
   callRetryFirstMs,
   callRetryMaxMs,
-} from '../../domain/limits.ts';
+} from '../../domain/task-limits.ts';
 import { describeFault, jittered, parseJson, passingStatuses, readBounded } from '../http-answer.ts';
 import { SessionError } from './session-error.ts';
 

@@ -5,7 +5,7 @@
  * Until then a crash has the next attempt, or the next run, read it again.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { inReachDeadlineMs, waitTimeoutMaxMs } from '../../domain/limits.ts';
+import { inReachDeadlineMs, waitTimeoutMaxMs } from '../../domain/task-limits.ts';
 import type { TaskLog } from '../task-log.ts';
 import type { Cursor } from './cursor.ts';
 import { type FollowedRecord, followStream } from './follow-stream.ts';
