@@ -82,5 +82,8 @@ async function killAfterCommits(
   await vi.waitFor(async () => expect(await stage.recordCount()).toBe(sessions.length), 120_000);
   beforeTheKill();
   await dying.process.kill();
-  expect((await ends).map(({ status }) => status)).toEqual(sessions.map(() => 'rejected'));
+  const answered = (await ends).flatMap((end) => (end.status === 'fulfilled' ? [end.value] : []));
+  // A busy machine can lose the database's word that it has committed: that is a 503, and no acknowledgement either.
+  expect(answered.filter(({ status }) => status !== 503).map(({ status, body }) => ({ status, body }))).toEqual([]);
+  expect(answered.length).toBeLessThan(sessions.length / 2);
 }
