@@ -38,7 +38,8 @@ beforeEach(async () => {
     credential: 'k',
     over: new AbortController().signal,
     onSuperseded: () => undefined,
-    deadlineMs: 500,
+    // Longer than the pauses between four tries.
+    deadlineMs: 3_000,
   });
   writer = new RecordWriter({ api, path: '/out/records', log: silent });
 });
