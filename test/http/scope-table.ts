@@ -106,6 +106,9 @@ const streamRows = [
   [side, '/channels/notes'],
 ].flatMap(([route, channel]): readonly RouteRow[] => [
   { route: `HEAD ${route}`, path: stream(`${channel}/in`), opens: readSession },
+  // What it hands out writes and trims: not for browsers, on either side.
+  { route: `PUT ${route}`, path: stream(`${channel}/out`), opens: writeSession, opensToken: [] },
+  { route: `PUT ${route}`, path: stream(`${channel}/in`), opens: writeSession, opensToken: [] },
   { route: `GET ${route}`, path: stream(`${channel}/out`), opens: readSession },
   { route: `GET ${route}/records`, path: stream(`${channel}/in/records`), opens: readSession },
   { route: `POST ${route}/append`, path: stream(`${channel}/in/append`), body: () => 'hello', opens: writeSession },
