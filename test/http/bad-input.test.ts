@@ -71,9 +71,12 @@ function refusalFault({ status, headers, body }: WireAnswer, isHead: boolean): s
   return isHead ? null : shapeFault(status, headers.get('content-type') ?? '', body);
 }
 
+/** Of sections 5.2 and 5.4 of the protocol; everything else is JSON. */
+const plainTexts = /^(Invalid timeout seconds|Timeout seconds must be .*|Session not found)$/;
+
 function shapeFault(status: number, type: string, body: string): string | null {
   if (status === 405 && body === '') return null;
-  if (type.startsWith('text/plain')) return /^(Invalid timeout|Timeout) seconds/.test(body) ? null : `text: ${body}`;
+  if (type.startsWith('text/plain')) return plainTexts.test(body) ? null : `text: ${body}`;
   if (!type.startsWith('application/json')) return `of type ${type}`;
   const { error, details } = JSON.parse(body) as { error?: unknown; details?: unknown };
   if (typeof error !== 'string' || error === '') return `without an error: ${body}`;
