@@ -36,10 +36,13 @@ export function openEventStream(exchange: Exchange, { isSettled, onGone }: Event
     // A reader that is behind gets its records first.
     if (response.writableLength === 0) response.write(pingFrame(told, Date.now()));
   }, pingIntervalMs);
-  response.once('close', () => {
+  const gone = () => {
     clearInterval(ping);
     onGone();
-  });
+  };
+  // Who left while the stream was looked up is gone already, and no event will say so again.
+  if (response.destroyed) gone();
+  else response.once('close', gone);
   return {
     deliver(batch) {
       told = batch;
@@ -49,8 +52,8 @@ export function openEventStream(exchange: Exchange, { isSettled, onGone }: Event
     drained: (left) => drained(exchange, left),
     finish(end) {
       clearInterval(ping);
-      if (end === 'gone') response.destroy();
-      else response.end(lastFrame[end]);
+      if (end === 'gone' || response.destroyed) return void response.destroy();
+      response.end(lastFrame[end]);
       // What a reader does not take must not keep the socket for ever.
       const cut = setTimeout(() => response.destroy(), tailStallMs);
       response.once('close', () => clearTimeout(cut));
