@@ -110,6 +110,8 @@ const streamRows = [
   { route: `PUT ${route}`, path: stream(`${channel}/out`), opens: writeSession, opensToken: [] },
   { route: `PUT ${route}`, path: stream(`${channel}/in`), opens: writeSession, opensToken: [] },
   { route: `GET ${route}`, path: stream(`${channel}/out`), opens: readSession },
+  { route: `PUT ${route}`, path: stream(`${channel}/out`), opens: writeSession, opensToken: [] },
+  { route: `PUT ${route}`, path: stream(`${channel}/in`), opens: writeSession, opensToken: [] },
   { route: `GET ${route}/records`, path: stream(`${channel}/in/records`), opens: readSession },
   { route: `POST ${route}/append`, path: stream(`${channel}/in/append`), body: () => 'hello', opens: writeSession },
   {

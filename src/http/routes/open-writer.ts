@@ -63,11 +63,9 @@ async function streamToWrite(exchange: Exchange, { useCases }: Pick<HttpParts, '
   const session = await useCases.retrieveSession({ environmentId: environment.id, key });
   // I8: the scope first, so that a token for another session cannot tell whether this one exists.
   if (!permits(grant, mayWriteSession(keysOf(key, session)))) return refuse({ code: 'scope_missing' });
+  if (session === null && key.startsWith(sessionIdPrefix)) return refuse({ code: 'writer_session_missing' });
   if (kind !== 'secret') return refuse({ code: 'writer_needs_secret_key', direction });
-  if (session === null) {
-    if (key.startsWith(sessionIdPrefix)) return refuse({ code: 'writer_session_missing' });
-    return { environment, key, stream, attempt: null, mintedBy };
-  }
+  if (session === null) return { environment, key, stream, attempt: null, mintedBy };
   exchange.state.sessionId = session.id;
   if (isShut(session, attempt)) return refuse({ code: 'writer_session_closed' });
   const own = attempt?.sessionId === session.id ? attempt : null;
