@@ -60,8 +60,9 @@ export async function startSessionWorker(options: SessionWorkerOptions): Promise
     shutdownForceTime: '10s',
     maxConcurrentWorkflowTaskExecutions: 100,
     maxConcurrentLocalActivityExecutions: 200,
-    // The SDK looks at all of them in each step: 2,000 cost a create 1.3 ms of processor time, 1,000 half of that.
-    maxCachedWorkflows: 1_000,
+    // The SDK looks at all of them in each step: 2,000 cost a create 1.3 ms of processor time, 1,000 half of that. A session
+    // that has left the cache costs its next step a replay of some dozen events.
+    maxCachedWorkflows: 250,
     reuseV8Context: true,
   });
   let stopping = false;
