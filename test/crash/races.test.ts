@@ -8,16 +8,18 @@ import { type Answer, type Api, apiOf } from '../harness/api.ts';
 import { counted } from '../harness/counts.ts';
 import { type PerdureProcess, startProcess } from '../harness/processes.ts';
 import { siteEnvironment } from '../harness/server.ts';
+import { openSessionStage, type SessionStage } from '../http/session-stage.ts';
 import type { Rows } from '../storage/lifecycle.ts';
-import { isExecuting, type OpenedSession, openStage, type Stage } from '../workflows/stage.ts';
+import { isExecuting, type OpenedSession } from '../workflows/stage.ts';
 import { untilAtRest, untilEnded } from '../workflows/wait.ts';
+import { expectHidden } from './hidden-session.ts';
 
-let stage: Stage;
+let stage: SessionStage;
 let other: PerdureProcess;
 let apis: readonly [Api, Api];
 
 beforeAll(async () => {
-  stage = await openStage();
+  stage = await openSessionStage();
   other = await startProcess({
     command: ['api'],
     environment: { ...siteEnvironment(stage.site), CLOSE_GRACE_SECONDS: '1' },
@@ -69,7 +71,7 @@ const clientRecordsOf = (rows: Rows) => recordsOf(rows, 'in').filter((record) =>
 
 const eventsMax = 150;
 
-/** What must be true after any race, on top of the invariants that `stage.rows` checks (I1, I3). */
+/** What must be true after any race, on top of the invariants that `stage.rows` checks (I1, I3). Closes the session. */
 async function holds(session: OpenedSession, answers: readonly (readonly [string, Answer])[]): Promise<Rows> {
   const rows = await stage.rows(session);
   for (const stream of ['in', 'out']) {
@@ -91,6 +93,7 @@ async function holds(session: OpenedSession, answers: readonly (readonly [string
     'SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()',
   );
   expect(Number(database?.deadlocks)).toBe(0); // V9
+  await expectHidden({ stage, urls: [stage.server.url, other.url], session }); // I8
   return rows;
 }
 
