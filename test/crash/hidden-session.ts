@@ -47,8 +47,8 @@ function isOfSession(path: string): boolean {
 /** No public token opens it, so that none learns anything there. */
 const isForKeysOnly = ({ target }: Question): boolean => target.endsWith('/transcript');
 
-/** Of one answer, whatever it says. */
-const headersOfOneAnswer = new Set(['date', 'x-request-id']);
+/** Of one answer or its connection, whatever it says. */
+const headersOfOneAnswer = new Set(['date', 'x-request-id', 'connection', 'keep-alive']);
 const pings = /event: ping\ndata: \{"timestamp":\d+\}\n\n/g;
 
 /** Row-optional reads (protocol section 5): to them an external id without a session is an empty channel. */
