@@ -1,7 +1,7 @@
 /**
- * A page of the list in one statement. One filter leads: each of its values has an index whose order below
- * that value is the list's, so `limit` rows are read off its start, and the values' rows are merged. Whatever
- * else is asked for is tested on the rows as they pass (docs/decisions/0020-list-pages.md has the plans).
+ * A page of the list in one statement. Every combination of filters has an index whose order below their values is the
+ * list's: `limit` rows are read off the start of each combination of values, and merged. What an index does not begin
+ * with is tested on the rows as they pass (docs/decisions/0020-list-pages.md has the plans).
  */
 import type { SessionId } from '../domain/ids.ts';
 import type { ListedSession, SessionStatus } from '../domain/list-page.ts';
@@ -64,7 +64,7 @@ interface GivenFilter {
   readonly test: () => string;
 }
 
-/** The narrowest first: an external id is one row, a tag is somebody's, a task or type may be everybody's. */
+/** An external id comes first: it is one row. */
 function givenFilters({ query, bind }: Statement): readonly GivenFilter[] {
   const { externalId, tags, taskIdentifiers, types, statuses } = query.filters;
   const filters: (GivenFilter & { isGiven: boolean })[] = [
@@ -81,59 +81,64 @@ function givenFilters({ query, bind }: Statement): readonly GivenFilter[] {
   return filters.filter(({ isGiven }) => isGiven);
 }
 
-const testsOf = (filters: readonly GivenFilter[], ...without: FilterName[]): string[] =>
+const testsOf = (filters: readonly GivenFilter[], without: readonly FilterName[] = []): string[] =>
   filters.filter(({ name }) => !without.includes(name)).map(({ test }) => test());
 
 function leadingRows(statement: Statement): string {
-  const { taskIdentifiers, types, statuses } = statement.query.filters;
+  const { statuses } = statement.query.filters;
   const filters = givenFilters(statement);
   const clock = isActiveWithoutExpired(statuses) ? [notOverdue] : [];
-  switch (filters[0]?.name) {
-    case undefined:
-      return plainRows(statement, []);
-    case 'externalId':
-      return plainRows(statement, [...testsOf(filters), ...clock]);
-    case 'tags':
-      return rowsByTag(statement, [...testsOf(filters, 'tags'), ...clock]);
-    case 'taskIdentifiers': {
-      const tests = [...testsOf(filters, 'taskIdentifiers', 'statuses'), ...clock];
-      return rowsByState(statement, { column: 'task_identifier', values: taskIdentifiers }, tests);
-    }
-    case 'types':
-      return rowsByState(statement, { column: 'type', values: types }, clock);
-    case 'statuses':
-      return rowsByState(statement, null, clock);
-  }
+  const leads = filters[0]?.name === 'externalId' ? [] : leadsOf(statement.query.filters);
+  const led = leads.map(({ name }) => name);
+  const tests = [...testsOf(filters, led), ...clock];
+  return leads.length === 0 ? plainRows(statement, tests) : rowsByLeads(statement, leads, tests);
 }
 
-interface Leader {
-  readonly column: 'task_identifier' | 'type';
+/** A filter that an index begins with: its values are looked up one by one. */
+interface Lead {
+  readonly name: FilterName;
+  readonly column: 'tag' | 'task_identifier' | 'type' | 'state';
   readonly values: readonly string[];
 }
 
-/** Each value below each state, because that is how the indexes begin. */
-function rowsByState(statement: Statement, leader: Leader | null, tests: readonly string[]): string {
-  const { bind, query } = statement;
-  const states = `unnest(${bind(statesOf(query.filters.statuses))}::text[]) AS wanted_state (value)`;
-  const rows = (led: readonly string[]) => plainRows(statement, [...led, 's.state = wanted_state.value', ...tests]);
-  if (leader === null) return `SELECT led.* FROM ${states} CROSS JOIN LATERAL (${rows([])}) AS led`;
-  const values = `unnest(${bind(leader.values)}::text[]) AS wanted (value)`;
-  const led = rows([`s.${leader.column} = wanted.value`]);
-  return `SELECT led.* FROM ${values} CROSS JOIN ${states} CROSS JOIN LATERAL (${led}) AS led`;
+/** Each reads a page of rows; filters whose values would make more of them are tested on the rows instead. */
+const looksMax = 150;
+
+/** Indexes by task and type have the state below them, those by tag with and without it. */
+function leadsOf({ tags, taskIdentifiers, types, statuses }: SessionQuery['filters']): readonly Lead[] {
+  const states = statesOf(statuses);
+  const leads: Lead[] = [];
+  let looks = states.length;
+  for (const lead of [
+    { name: 'tags', column: 'tag', values: tags },
+    { name: 'taskIdentifiers', column: 'task_identifier', values: taskIdentifiers },
+    { name: 'types', column: 'type', values: types },
+  ] as const satisfies readonly Lead[]) {
+    const fits = looks * lead.values.length <= looksMax;
+    if (lead.values.length === 0 || !fits) continue;
+    leads.push(lead);
+    looks *= lead.values.length;
+  }
+  const isByTagAlone = statuses.length === 0 && leads.every(({ name }) => name === 'tags');
+  return isByTagAlone ? leads : [...leads, { name: 'statuses', column: 'state', values: states }];
 }
 
-function rowsByTag(statement: Statement, tests: readonly string[]): string {
-  const { bind, query, environment } = statement;
+function rowsByLeads(statement: Statement, leads: readonly Lead[], tests: readonly string[]): string {
+  const { bind, environment } = statement;
+  const isByTag = leads.some(({ name }) => name === 'tags');
+  const [table, id] = isByTag ? ['t', 'session_id'] : ['s', 'id'];
+  const wanted = leads.map(({ column, values }) => `unnest(${bind(values)}::text[]) AS wanted_${column} (value)`);
   const conditions = [
-    `t.environment_id = ${environment}`,
-    't.tag = wanted.value',
+    `${table}.environment_id = ${environment}`,
+    ...leads.map(({ column }) => `${table}.${column} = wanted_${column}.value`),
     ...tests,
-    ...placed('t', 'session_id', statement),
+    ...placed(table, id, statement),
   ];
+  const tagged = `session_tags t${tests.length === 0 ? '' : ' JOIN sessions s ON s.id = t.session_id'}`;
   return `
-    SELECT led.* FROM unnest(${bind(query.filters.tags)}::text[]) AS wanted (value) CROSS JOIN LATERAL (
-      SELECT t.created_at, t.session_id AS id FROM session_tags t JOIN sessions s ON s.id = t.session_id
-      WHERE ${conditions.join(' AND ')} ORDER BY ${ordered('t', 'session_id', statement)}
+    SELECT led.* FROM ${wanted.join(' CROSS JOIN ')} CROSS JOIN LATERAL (
+      SELECT ${table}.created_at, ${table}.${id} AS id FROM ${isByTag ? tagged : 'sessions s'}
+      WHERE ${conditions.join(' AND ')} ORDER BY ${ordered(table, id, statement)}
     ) AS led`;
 }
 
@@ -146,7 +151,7 @@ function plainRows(statement: Statement, tests: readonly string[]): string {
 const overdueRows = (statement: Statement): string =>
   plainRows(statement, [
     `s.state = 'open' AND s.expires_at <= statement_timestamp()`,
-    ...testsOf(givenFilters(statement), 'statuses'),
+    ...testsOf(givenFilters(statement), ['statuses']),
   ]);
 
 /** On which side of the cursor, and between which instants. */

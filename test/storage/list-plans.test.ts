@@ -18,6 +18,15 @@ const none: SessionFilters = {
   createdToMs: null,
 };
 
+const everything: Partial<SessionFilters> = {
+  tags: ['third-1', 'third-2'],
+  taskIdentifiers: ['task-3', 'task-4'],
+  types: ['chat.agent'],
+  statuses: ['ACTIVE'],
+};
+/** A tenth has this task, a fiftieth this type, and no session both. */
+const neverMeet: Partial<SessionFilters> = { taskIdentifiers: ['task-3'], types: ['rare'] };
+
 const environmentId = (size: keyof typeof sizes): EnvironmentId => environmentIdOf(size.padEnd(25, '0'));
 
 /** Ids and times count up; every open session is in the older half. */
@@ -44,8 +53,8 @@ describePostgres('plans of the list', (suite) => {
     for (const table of ['sessions', 'session_tags', 'gates']) await suite.database.query(`VACUUM ANALYZE ${table}`);
   });
 
-  /** Blocks that a page of 20 touches, wherever they were. */
-  async function blocksOf(size: keyof typeof sizes, filters: SessionFilters, from: number | null): Promise<number> {
+  /** What a page of 20 touches, wherever it was, and finds. */
+  async function planOf(size: keyof typeof sizes, filters: SessionFilters, from: number | null) {
     const createdAtMs = startMs + Math.floor((from ?? 0) * sizes[size]) * 1_000;
     const { text, values } = pageStatement({
       environmentId: environmentId(size),
@@ -59,8 +68,16 @@ describePostgres('plans of the list', (suite) => {
       values,
     );
     const plan = row?.['QUERY PLAN'][0]?.Plan ?? {};
-    expect(plan['Actual Rows']).toBeGreaterThan(0);
-    return (plan['Shared Hit Blocks'] ?? 0) + (plan['Shared Read Blocks'] ?? 0);
+    return {
+      rows: plan['Actual Rows'] ?? 0,
+      blocks: (plan['Shared Hit Blocks'] ?? 0) + (plan['Shared Read Blocks'] ?? 0),
+    };
+  }
+
+  async function blocksOf(...page: Parameters<typeof planOf>): Promise<number> {
+    const { rows, blocks } = await planOf(...page);
+    expect(rows).toBeGreaterThan(0);
+    return blocks;
   }
 
   test.each<[string, Partial<SessionFilters>, number | null]>([
@@ -74,6 +91,10 @@ describePostgres('plans of the list', (suite) => {
     ['one task and ACTIVE', { taskIdentifiers: ['task-3'], statuses: ['ACTIVE'] }, null],
     ['the tag of a user', { tags: ['user-7'] }, null],
     ['the tag of every third', { tags: ['third-1'] }, null],
+    ['the tag of every third and ACTIVE', { tags: ['third-1'], statuses: ['ACTIVE'] }, null],
+    ['a tag and a task', { tags: ['third-1'], taskIdentifiers: ['task-3'] }, null],
+    ['a tag, a type, CLOSED', { tags: ['third-1'], types: ['chat.agent'], statuses: ['CLOSED'] }, null],
+    ['two tags, two tasks, a type, ACTIVE', everything, null],
     ['an external id', { externalId: 'chat-700' }, null],
   ])('%s', async (_, filters, from) => {
     const small = await blocksOf('small', { ...none, ...filters }, from);
@@ -81,5 +102,14 @@ describePostgres('plans of the list', (suite) => {
     // Deeper indexes, and rows that lie further apart; a scan of the table would be 20 times as many.
     expect(large).toBeLessThan(small * 2 + 50);
     expect(large).toBeLessThan(400);
+  });
+
+  test.each<[string, Partial<SessionFilters>]>([
+    ['a task and a type that never meet', neverMeet],
+    ['the same below a tag', { ...neverMeet, tags: ['third-1'] }],
+  ])('%s: nothing is found, and nothing is read through', async (_, filters) => {
+    const { rows, blocks } = await planOf('large', { ...none, ...filters }, null);
+    expect(rows).toBe(0);
+    expect(blocks).toBeLessThan(60);
   });
 });

@@ -120,10 +120,18 @@ CREATE TABLE session_tags (
   tag text NOT NULL,
   created_at timestamp(3) with time zone NOT NULL,
   session_id text NOT NULL,
-  CONSTRAINT session_tags_pkey PRIMARY KEY (environment_id, tag, created_at, session_id),
+  type text NOT NULL,
+  task_identifier text NOT NULL,
+  state text NOT NULL DEFAULT 'open'::text,
+  CONSTRAINT session_tags_pkey PRIMARY KEY (session_id, tag),
   CONSTRAINT session_tags_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
   CONSTRAINT session_tags_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
 );
+CREATE INDEX session_tags_by_state ON session_tags USING btree (environment_id, tag, state, created_at DESC, session_id DESC);
+CREATE INDEX session_tags_by_task ON session_tags USING btree (environment_id, tag, task_identifier, state, created_at DESC, session_id DESC);
+CREATE INDEX session_tags_by_task_and_type ON session_tags USING btree (environment_id, tag, task_identifier, type, state, created_at DESC, session_id DESC);
+CREATE INDEX session_tags_by_type ON session_tags USING btree (environment_id, tag, type, state, created_at DESC, session_id DESC);
+CREATE INDEX session_tags_newest ON session_tags USING btree (environment_id, tag, created_at DESC, session_id DESC);
 
 CREATE TABLE sessions (
   id text NOT NULL,
@@ -146,6 +154,7 @@ CREATE TABLE sessions (
 );
 CREATE INDEX sessions_by_state ON sessions USING btree (environment_id, state, created_at DESC, id DESC);
 CREATE INDEX sessions_by_task ON sessions USING btree (environment_id, task_identifier, state, created_at DESC, id DESC);
+CREATE INDEX sessions_by_task_and_type ON sessions USING btree (environment_id, task_identifier, type, state, created_at DESC, id DESC);
 CREATE INDEX sessions_by_type ON sessions USING btree (environment_id, type, state, created_at DESC, id DESC);
 CREATE INDEX sessions_expiring ON sessions USING btree (environment_id, expires_at) WHERE ((state = 'open'::text) AND (expires_at IS NOT NULL));
 CREATE INDEX sessions_newest ON sessions USING btree (environment_id, created_at DESC, id DESC);
@@ -217,17 +226,27 @@ BEGIN
   RETURN NULL;
 END $function$;
 
+CREATE OR REPLACE FUNCTION copy_state()
+ RETURNS trigger
+ LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_custom_plan'
+AS $function$
+BEGIN
+  UPDATE session_tags SET state = NEW.state WHERE session_id = NEW.id;
+  RETURN NULL;
+END $function$;
+
 CREATE OR REPLACE FUNCTION copy_tags()
  RETURNS trigger
  LANGUAGE plpgsql
+ SET plan_cache_mode TO 'force_custom_plan'
 AS $function$
 BEGIN
   IF TG_OP = 'UPDATE' THEN
-    DELETE FROM session_tags
-    WHERE environment_id = OLD.environment_id AND tag = ANY (OLD.tags) AND created_at = OLD.created_at
-      AND session_id = OLD.id;
+    DELETE FROM session_tags WHERE session_id = OLD.id;
   END IF;
-  INSERT INTO session_tags (environment_id, tag, created_at, session_id)
-  SELECT DISTINCT NEW.environment_id, tag, NEW.created_at, NEW.id FROM unnest(NEW.tags) AS tag;
+  INSERT INTO session_tags (environment_id, tag, created_at, session_id, type, task_identifier, state)
+  SELECT DISTINCT NEW.environment_id, tag, NEW.created_at, NEW.id, NEW.type, NEW.task_identifier, NEW.state
+  FROM unnest(NEW.tags) AS tag;
   RETURN NULL;
 END $function$;
