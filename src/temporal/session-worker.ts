@@ -29,7 +29,7 @@ export interface RunningWorker {
  * Workflows run in the thread of the process, not in one of their own, without the SDK's watch over them: each step
  * of a session is a millisecond of code that waits for nothing, and what it hands over between threads, the thread
  * that Node starts to time each call into the sandbox, and a stack trace for each promise cost as much again
- * (docs/decisions/0010-cost-of-a-create.md). Replay and tests run the same workflows with the SDK's own setting.
+ * (docs/decisions/0010-cost-of-a-create.md). What is given up, the end of a step that spins, no step of ours can need.
  */
 class SessionWorker extends Worker {
   protected static override async createWorkflowCreator(

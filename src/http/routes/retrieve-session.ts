@@ -1,7 +1,6 @@
-import { mayReadSession, permits } from '../../domain/scope.ts';
+import { sessionToRead } from '../addressed-session.ts';
 import type { HttpParts } from '../http-parts.ts';
-import { refuse } from '../refusal.ts';
-import { callerOf, pathPart, type Route } from '../route.ts';
+import type { Route } from '../route.ts';
 import { sessionJson } from '../session-json.ts';
 import { sessionObject } from '../wire-schemas.ts';
 
@@ -19,14 +18,6 @@ export const retrieveSessionRoute = ({ useCases }: HttpParts): Route => ({
     refusals: ['not_found'],
   },
   async answer(exchange) {
-    const { environment, grant } = callerOf(exchange);
-    const key = pathPart(exchange, 'session');
-    const session = await useCases.retrieveSession({ environmentId: environment.id, key });
-    if (session === null) return refuse({ code: 'not_found', retry: false });
-    exchange.state.sessionId = session.id;
-    if (!permits(grant, mayReadSession([session.id, session.externalId ?? session.id]))) {
-      return refuse({ code: 'scope_missing' });
-    }
-    exchange.body = sessionJson(session);
+    exchange.body = sessionJson(await sessionToRead(exchange, useCases));
   },
 });

@@ -1,12 +1,11 @@
 import { z } from 'zod';
 import type { NumberedAttempt } from '../../domain/attempt.ts';
 import type { SessionId } from '../../domain/ids.ts';
-import { mayReadSession, mayWriteSession, permits } from '../../domain/scope.ts';
+import { mayWriteSession } from '../../domain/scope.ts';
 import type { SnapshotGrant } from '../../tokens/snapshot-url.ts';
-import { sessionToChange } from '../addressed-session.ts';
+import { sessionToChange, sessionToRead } from '../addressed-session.ts';
 import type { HttpParts, SnapshotParts } from '../http-parts.ts';
-import { refuse } from '../refusal.ts';
-import { callerOf, type Exchange, pathPart, type Route } from '../route.ts';
+import { callerOf, type Exchange, type Route } from '../route.ts';
 
 const common = {
   path: '/api/v1/sessions/:session/snapshot-url',
@@ -35,14 +34,7 @@ export const snapshotUrlRoutes = ({
       refusals: ['not_found'],
     },
     async answer(exchange) {
-      const { environment, grant } = callerOf(exchange);
-      const key = pathPart(exchange, 'session');
-      const session = await useCases.retrieveSession({ environmentId: environment.id, key });
-      if (session === null) return refuse({ code: 'not_found', retry: false });
-      exchange.state.sessionId = session.id;
-      if (!permits(grant, mayReadSession([session.id, session.externalId ?? session.id]))) {
-        return refuse({ code: 'scope_missing' });
-      }
+      const session = await sessionToRead(exchange, useCases);
       answerUrl(exchange, snapshots, { method: 'GET', sessionId: session.id, writer: null });
     },
   },

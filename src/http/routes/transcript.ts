@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { mayReadSession, permits } from '../../domain/scope.ts';
 import { readTranscriptPage, type TranscriptRequest } from '../../domain/transcript.ts';
+import { sessionToRead } from '../addressed-session.ts';
 import type { HttpParts } from '../http-parts.ts';
 import { refuse } from '../refusal.ts';
-import { callerOf, type Exchange, pathPart, type Route } from '../route.ts';
+import type { Exchange, Route } from '../route.ts';
 import type { Wire } from '../wire-schemas.ts';
 
 const transcriptQuery = z.object({
@@ -37,15 +37,8 @@ export const transcriptRoute = ({ useCases, snapshots }: Pick<HttpParts, 'useCas
     refusals: ['invalid_query', 'not_found', 'scope_missing'],
   },
   async answer(exchange) {
-    const { environment, grant } = callerOf(exchange);
-    const key = pathPart(exchange, 'session');
     const request = requestOf(exchange);
-    const session = await useCases.retrieveSession({ environmentId: environment.id, key });
-    if (session === null) return refuse({ code: 'not_found', retry: false });
-    exchange.state.sessionId = session.id;
-    if (!permits(grant, mayReadSession([session.id, session.externalId ?? session.id]))) {
-      return refuse({ code: 'scope_missing' });
-    }
+    const session = await sessionToRead(exchange, useCases);
     const snapshot = await snapshots.store.read(session.id);
     const page: Wire<typeof transcript> =
       snapshot === null ? { messages: [] } : readTranscriptPage(textOf(snapshot.bytes), request);
