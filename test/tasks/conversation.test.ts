@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, test, vi } from 'vitest';
 import { type InMessage, SessionError } from '../../src/tasks/index.ts';
-import { type ConversationStage, openConversationStage, patience } from './conversation-stage.ts';
+import { type ConversationStage, controlOf, openConversationStage, patience } from './conversation-stage.ts';
 
 let stage: ConversationStage;
 beforeAll(async () => {
@@ -125,8 +125,13 @@ describe.concurrent('a task that converses', () => {
   test('whose place another attempt has taken is refused, told so, and stopped (V14)', async ({ expect }) => {
     const refusals: unknown[] = [];
     const reasons: unknown[] = [];
-    const task = await stage.serve(async ({ session, signal }) => {
+    const task = await stage.serve(async ({ session, signal, run }) => {
       const { text } = await session.in.once();
+      if (run.number > 1) {
+        await session.out.append(`continued: ${text}`);
+        await session.out.turnComplete();
+        return;
+      }
       await session.out.append(text).catch((error: unknown) => refusals.push(error));
       reasons.push(signal.reason);
       await session.out.append('still here').catch((error: unknown) => refusals.push(error));
@@ -140,7 +145,10 @@ describe.concurrent('a task that converses', () => {
     expect(refusals).toEqual([expect.any(SessionError), expect.any(SessionError)]);
     expect(refusals).toMatchObject([{ code: 'superseded' }, { code: 'superseded' }]);
     expect(reasons).toMatchObject([{ name: 'AbortError', why: 'superseded' }]);
-    expect(await conversation.records()).toEqual([]);
+    // Nobody has answered yet when the run ends, so a continuation does; it alone has written.
+    const [answer, ...controls] = await conversation.recordsAfterTurns(1);
+    expect(answer).toMatchObject({ data: 'continued: to whom?' });
+    expect(controls.map(controlOf)).toEqual(['turn-complete']);
   });
 
   test('leaves its loop when the session is closed, and may finish its turn', async ({ expect }) => {
