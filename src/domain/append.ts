@@ -57,7 +57,8 @@ export interface AppendPlan {
   readonly consumed: number | null;
 }
 
-type GateFacts = Pick<
+/** Of the gate, what an append goes by. */
+export type GateFacts = Pick<
   Gate,
   'runNumber' | 'live' | 'consumed' | 'next' | 'closedAt' | 'closedReason' | 'expiresAt' | 'expiredAt'
 >;

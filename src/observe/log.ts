@@ -7,12 +7,16 @@ import pinoPretty from 'pino-pretty';
 
 export type Log = Logger;
 
+interface LineSink {
+  write(line: string): unknown;
+}
+
 export interface LogOptions {
   readonly level: string;
   /** Null: pretty for a person at a terminal, JSON for everything else. */
   readonly format: 'json' | 'pretty' | null;
   /** Where lines go; standard output when absent. */
-  readonly destination?: { write(line: string): unknown };
+  readonly destination?: LineSink;
 }
 
 const secretFields = [
@@ -47,9 +51,30 @@ const withoutSecrets = (line: string): string =>
     line,
   );
 
+/**
+ * Lines of one turn of the event loop leave in one write: written one by one they took 8 % of the processor time of an
+ * append (64 in flight). The end of the process takes them along; only a SIGKILL loses those of its last turn.
+ */
+function byTurn(sink: LineSink): LineSink {
+  let waiting = '';
+  const flush = (): void => {
+    if (waiting === '') return;
+    const lines = waiting;
+    waiting = '';
+    sink.write(lines);
+  };
+  process.once('exit', flush);
+  return {
+    write(line) {
+      if (waiting === '') setImmediate(flush);
+      waiting += line;
+    },
+  };
+}
+
 export function createLog(options: LogOptions): Log {
   const format = options.format ?? (process.stdout.isTTY ? 'pretty' : 'json');
-  const destination = options.destination ?? pino.destination({ fd: 1, sync: true });
+  const destination = options.destination ?? byTurn(pino.destination({ fd: 1, sync: true }));
   const lines =
     format === 'json' ? destination : pinoPretty({ destination: destination as NodeJS.WritableStream, sync: true });
   return pino(

@@ -3,6 +3,7 @@
  * answer. A connection that failed never returns to the pool, and no failure of an idle one reaches anybody but
  * `onProblem`. Sessions carry settings and prepared statements, so a proxy in between must pool by session.
  */
+import type { Writable } from 'node:stream';
 import pg from 'pg';
 import { Unavailable } from '../domain/failure.ts';
 import {
@@ -110,16 +111,38 @@ function connectionOver(
     if (isConnectionLost(error) || isStalePlan(error)) onLost();
     throw toThrown(error);
   }
+  const together = sendTogether(client);
   return {
     async run(text, values) {
       const name = nameOf(text);
       const query = { text, values: values.map(encodeValue), ...(name === null ? {} : { name }) };
+      together();
       const result = await client.query<SqlRow>(query).catch(refuse);
       return result.rows;
     },
     async command(text) {
+      together();
       await client.query(text).catch(refuse);
     },
+  };
+}
+
+/**
+ * Statements that leave in one turn leave in one packet: a lone append is two writes instead of six, each of which takes
+ * 0.015 ms. The socket is the driver's own affair; without it, each statement leaves by itself.
+ */
+function sendTogether(client: pg.ClientBase): () => void {
+  const { connection } = client as { connection?: { stream?: Partial<Pick<Writable, 'cork' | 'uncork'>> } };
+  const socket = connection?.stream;
+  let isCorked = false;
+  return () => {
+    if (isCorked || socket?.cork === undefined) return;
+    isCorked = true;
+    socket.cork();
+    process.nextTick(() => {
+      isCorked = false;
+      socket.uncork?.();
+    });
   };
 }
 

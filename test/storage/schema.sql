@@ -76,10 +76,8 @@ CREATE TABLE records (
   created_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
   shown text,
   CONSTRAINT records_pkey PRIMARY KEY (session_id, stream, seq),
-  CONSTRAINT records_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id),
   CONSTRAINT records_session_id_stream_part_id_key UNIQUE (session_id, stream, part_id)
 );
-CREATE INDEX records_from_client ON records USING btree (session_id, seq) WHERE ((stream = 'in'::text) AND from_client);
 
 CREATE TABLE runs (
   id text NOT NULL,

@@ -9,12 +9,13 @@ import { isCommand } from '../../domain/record.ts';
 import type { Append, AppendAnswer } from '../../sessions/ports.ts';
 import type { Database, TransactionSql } from '../database.ts';
 import { expireIfPast } from '../transitions/expire-gate.ts';
-import type { LockedGate } from '../transitions/gate-row.ts';
+import { lockGates } from '../transitions/gate-row.ts';
 import { completeByRecords, type StoredSpan } from '../waitpoints/complete.ts';
 import { applyPlans, type StreamPlan } from './apply.ts';
 import { byStream, keyOf, type StreamArrivals } from './arrivals.ts';
 import { consumeIn } from './consume-in.ts';
 import { discardTrimmed } from './discard-trimmed.ts';
+import type { HeldGate } from './hold-gates.ts';
 import type { FirstStored } from './look.ts';
 import { lockOutsStatement, lockSides, placeAmong } from './places.ts';
 import { readStandings } from './standings.ts';
@@ -67,7 +68,7 @@ export function appendBatch(
   });
 }
 
-function gateAmong(gates: ReadonlyMap<SessionId, LockedGate>, sessionId: SessionId): LockedGate {
+function gateAmong(gates: ReadonlyMap<SessionId, HeldGate>, sessionId: SessionId): HeldGate {
   const gate = gates.get(sessionId);
   if (gate === undefined) throw new Error(`the gate of ${sessionId} is not held`);
   return gate;
@@ -83,12 +84,17 @@ async function expirePast(sql: TransactionSql, taken: Locks, held: readonly Stre
     const { text, values } = lockOutsStatement(outs, true);
     await sql.query(text, values);
   }
-  for (const gate of past) await expireIfPast(sql, gate, look.now);
+  if (past.length === 0) return taken;
+  const gatesPast = await lockGates(
+    sql,
+    past.map(({ sessionId }) => sessionId),
+  );
+  for (const gate of gatesPast.values()) await expireIfPast(sql, gate, look.now);
   // What was written is seen by a look after it; the locks are there already.
-  return past.length === 0 ? taken : takeLocks(sql, held, true);
+  return takeLocks(sql, held, true);
 }
 
-const unclaimedRunOf = (gate: LockedGate, { stream }: StreamArrivals): number | null =>
+const unclaimedRunOf = (gate: HeldGate, { stream }: StreamArrivals): number | null =>
   stream === 'in' && gate.live && gate.attempt === 0 ? gate.runNumber : null;
 
 interface PlannedStream {

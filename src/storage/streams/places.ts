@@ -3,8 +3,8 @@ import type { Fence } from '../../domain/attempt.ts';
 import type { SessionId } from '../../domain/ids.ts';
 import { kindOf } from '../../domain/stream.ts';
 import type { Sql, SqlRow, Statement } from '../database.ts';
-import type { LockedGate } from '../transitions/gate-row.ts';
 import { keyOf, type StreamArrivals } from './arrivals.ts';
+import type { HeldGate } from './hold-gates.ts';
 
 export interface Place {
   readonly next: number;
@@ -57,7 +57,7 @@ export async function lockSides(sql: Sql, streams: readonly StreamArrivals[]): P
 /** `in` is never trimmed. */
 export function placeAmong(
   { places }: LockedPlaces,
-  gates: ReadonlyMap<SessionId, LockedGate>,
+  gates: ReadonlyMap<SessionId, HeldGate>,
   { sessionId, stream }: StreamArrivals,
 ): Place {
   const gate = gates.get(sessionId);

@@ -7,13 +7,13 @@
  */
 import type { SessionId } from '../../domain/ids.ts';
 import type { TransactionSql } from '../database.ts';
-import { gatesOf, type LockedGate, lockGatesStatement } from '../transitions/gate-row.ts';
 import type { StreamArrivals } from './arrivals.ts';
+import { gatesOf, type HeldGate, holdGatesStatement } from './hold-gates.ts';
 import { type Look, lookOf, lookStatement } from './look.ts';
 import { type LockedPlaces, lockOutsStatement, outsNeeded, outsOf } from './places.ts';
 
 export interface Locks extends LockedPlaces {
-  readonly gates: ReadonlyMap<SessionId, LockedGate>;
+  readonly gates: ReadonlyMap<SessionId, HeldGate>;
   /** Of all streams, also of those whose gate was refused. */
   readonly look: Look;
 }
@@ -30,7 +30,7 @@ export async function takeLocks(
   const sessions = [...new Set(streams.map(({ sessionId }) => sessionId))];
   const wanted = outsNeeded(streams);
   const outs = wanted.length === 0 ? [] : [lockOutsStatement(wanted, wait)];
-  const rows = await sql.pipeline([lockGatesStatement(sessions, wait), ...outs, lookStatement(streams)]);
+  const rows = await sql.pipeline([holdGatesStatement(sessions, wait), ...outs, lookStatement(streams)]);
   const locked = outsOf(outs.length === 0 ? [] : (rows[1] ?? []));
   const refused = new Set(wanted.filter((sessionId) => !locked.fences.has(sessionId)));
   const gates = new Map([...gatesOf(rows[0] ?? [])].filter(([sessionId]) => !refused.has(sessionId)));

@@ -5,7 +5,7 @@
 import type { Gate } from '../../domain/gate.ts';
 import type { EnvironmentName, SessionId } from '../../domain/ids.ts';
 import type { OwnedSession } from '../../domain/transition.ts';
-import type { Sql, SqlRow, Statement } from '../database.ts';
+import type { Sql, SqlRow } from '../database.ts';
 
 /** A gate that this transaction holds, with the immutable facts of its session. */
 export interface LockedGate extends Gate {
@@ -57,26 +57,13 @@ const lockGatesSql = `
   ORDER BY g.session_id
   FOR NO KEY UPDATE OF g`;
 
-/**
- * Several gates, locked in the order of session ids: two batches in different orders would deadlock.
- * @param wait otherwise gates that somebody holds are left out
- */
-export const lockGatesStatement = (sessionIds: readonly SessionId[], wait: boolean): Statement => ({
-  text: wait ? lockGatesSql : `${lockGatesSql} SKIP LOCKED`,
-  values: [sessionIds],
-});
-
-/** @param rows of that statement */
-export const gatesOf = (rows: readonly SqlRow[]): ReadonlyMap<SessionId, LockedGate> =>
-  new Map((rows as readonly GateRow[]).map((row) => [row.session_id as SessionId, gateOf(row)]));
-
-/** All of them, however long somebody else holds one. */
+/** Several gates, in the order of session ids: two batches in different orders would deadlock. However long somebody else holds one. */
 export async function lockGates(
   sql: Sql,
   sessionIds: readonly SessionId[],
 ): Promise<ReadonlyMap<SessionId, LockedGate>> {
-  const { text, values } = lockGatesStatement(sessionIds, true);
-  return gatesOf(await sql.query(text, values));
+  const rows = await sql.query<GateRow>(lockGatesSql, [sessionIds]);
+  return new Map(rows.map((row) => [row.session_id as SessionId, gateOf(row)]));
 }
 
 /** LOCK(owner) of the design: null means that another workflow owns the session, or none exists. */
