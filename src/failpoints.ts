@@ -14,7 +14,7 @@ interface Failpoint {
   hitsLeft: number;
 }
 
-const none: Failpoints = { hit: async () => undefined };
+const none: Failpoints = { isArmed: false, hit: async () => undefined };
 
 /** Throws on text it cannot read: a test that names no real action would prove nothing. */
 export function readFailpoints(text: string | null): Failpoints {
@@ -27,6 +27,7 @@ export function readFailpoints(text: string | null): Failpoints {
     });
   });
   return {
+    isArmed: true,
     async hit(name) {
       const point = points.get(name);
       if (point === undefined) return;

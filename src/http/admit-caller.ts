@@ -13,10 +13,10 @@ export async function admitCaller(
   accepted: Exclude<Route['credential'], 'none'>,
 ): Promise<Authenticated> {
   const authorization = exchange.get('Authorization');
-  await refuseLockedOut(exchange, rateLimits);
+  if (rateLimits.badCredentials !== null) await refuseLockedOut(exchange, rateLimits);
   try {
     const authenticated = await authenticate(keys, authorization, accepted);
-    await meterCaller(exchange, rateLimits, authorization);
+    if (rateLimits.callers !== null) await meterCaller(exchange, rateLimits.callers, authorization);
     return authenticated;
   } catch (thrown) {
     if (isBadCredential(thrown)) await rateLimits.badCredentials?.take(addressOf(exchange, rateLimits.trustedProxies));
@@ -33,8 +33,11 @@ async function refuseLockedOut(exchange: Exchange, { badCredentials, trustedProx
 const isBadCredential = (thrown: unknown): boolean =>
   thrown instanceof Refusal && ['key_unknown', 'token_unowned', 'token_invalid'].includes(thrown.failure.code);
 
-async function meterCaller(exchange: Exchange, { callers }: RateLimits, authorization: string): Promise<void> {
-  if (callers === null) return;
+async function meterCaller(
+  exchange: Exchange,
+  callers: NonNullable<RateLimits['callers']>,
+  authorization: string,
+): Promise<void> {
   // A digest, because a shared store is no place for keys.
   const reading = await callers.take(createHash('sha256').update(authorization).digest('base64url'));
   exchange.set(rateHeaders(reading));

@@ -4,7 +4,7 @@ import Koa, { type Middleware } from 'koa';
 import type { KeyRing } from '../tokens/key-ring.ts';
 import { admitCaller } from './admit-caller.ts';
 import { answerFailures } from './answer-failure.ts';
-import { crossOrigin } from './cross-origin.ts';
+import { allowCrossOrigin, answerPreflights } from './cross-origin.ts';
 import { type HttpParts, noRateLimits } from './http-parts.ts';
 import { observeRequests } from './observe-requests.ts';
 import { refuse } from './refusal.ts';
@@ -93,27 +93,66 @@ type AppParts = Pick<HttpParts, 'keys' | 'usedTokens' | 'rateLimits' | 'observe'
 /** `proxy` stays off: Koa believes no forwarded header. */
 function appOf(routes: readonly Route[], parts: AppParts): Koa<RequestState> {
   const app = new Koa<RequestState>();
-  const router = routerOf(routes, parts);
   const crossOriginPaths = new Set<unknown>(routes.filter((route) => route.crossOrigin).map((route) => route.path));
+  const isCrossOrigin = (path: unknown) => crossOriginPaths.has(path);
+  const [realtime, others] = [true, false].map((side) =>
+    routerOf(
+      routes.filter(({ path }) => isRealtime(path) === side),
+      { parts, isCrossOrigin },
+    ),
+  ) as [Router<RequestState>, Router<RequestState>];
+  const routerAt = (path: string) => (isRealtime(path) ? realtime : others);
 
   app.use(observeRequests(parts.observe));
   app.use(forbidSniffing);
   app.use(finishUnread);
   app.use(answerFailures(parts.observe));
   app.use(refuseBadTarget);
-  app.use(crossOrigin((path) => router.match(path, '').path.some((layer) => crossOriginPaths.has(layer.path))));
-  app.use(router.routes());
-  app.use(refuseUnmatched(router));
+  app.use(routed(handlerOf(realtime), handlerOf(others)));
+  app.use(
+    answerPreflights((path) =>
+      routerAt(path)
+        .match(path, '')
+        .path.some((layer) => isCrossOrigin(layer.path)),
+    ),
+  );
+  app.use(refuseUnmatched(routerAt));
   app.on('error', (error: unknown) => parts.observe({ kind: 'answer_undelivered', error }));
   return app;
 }
 
+/** A router tries its patterns one by one: appends need not be held against those of all other routes. */
+const isRealtime = (path: string): boolean => path.startsWith('/realtime/');
+
+const routed =
+  (realtime: Middleware<RequestState>, others: Middleware<RequestState>): Middleware<RequestState> =>
+  (exchange, next) =>
+    isRealtime(exchange.path) ? realtime(exchange, next) : others(exchange, next);
+
+// What the router adds to an exchange, it adds itself.
+const handlerOf = (router: Router<RequestState>) => router.routes() as Middleware<RequestState>;
+
+interface RouterParts {
+  readonly parts: AppParts;
+  readonly isCrossOrigin: (path: string) => boolean;
+}
+
 /** Segments are matched raw and case-sensitively: `%2F` inside an external id is no slash. */
-function routerOf(routes: readonly Route[], parts: AppParts): Router<RequestState> {
+function routerOf(routes: readonly Route[], { parts, isCrossOrigin }: RouterParts): Router<RequestState> {
   const router = new Router<RequestState>({ sensitive: true, strict: true });
-  for (const route of routes) router.register(route.path, [route.method], serve(route, parts));
+  for (const route of routes) {
+    const answer = serve(route, parts);
+    router.register(route.path, [route.method], isCrossOrigin(route.path) ? toBrowsers(answer) : answer);
+  }
   return router;
 }
+
+const toBrowsers =
+  (answer: Middleware<RequestState>): Middleware<RequestState> =>
+  (exchange, next) => {
+    allowCrossOrigin(exchange);
+    return answer(exchange, next);
+  };
 
 const serve =
   (route: Route, parts: AppParts): Middleware<RequestState> =>
@@ -122,6 +161,7 @@ const serve =
     if (route.credential === 'none') return route.answer(exchange);
     const { caller, once } = await admitCaller(exchange, parts, route.credential);
     exchange.state.caller = caller;
+    if (once === null) return route.answer(exchange);
     await useOnce(parts.usedTokens, once, () => route.answer(exchange));
   };
 
@@ -145,12 +185,24 @@ const refuseBadTarget: Middleware<RequestState> = (exchange, next) => {
 
 /** HTTP/1.1 asks for one host, by which proxies tell requests apart. The parser takes versions that are none. */
 const isWellFormed = ({ req }: Exchange): boolean =>
-  req.httpVersion === '1.0' || (req.httpVersion === '1.1' && req.headersDistinct['host']?.length === 1);
+  req.httpVersion === '1.0' || (req.httpVersion === '1.1' && hostsOf(req.rawHeaders) === 1);
+
+function hostsOf(rawHeaders: readonly string[]): number {
+  let hosts = 0;
+  for (let at = 0; at < rawHeaders.length; at += 2) if (rawHeaders[at]?.toLowerCase() === 'host') hosts += 1;
+  return hosts;
+}
 
 const refuseUnmatched =
-  (router: Router<RequestState>): Middleware<RequestState> =>
+  (routerAt: (path: string) => Router<RequestState>): Middleware<RequestState> =>
   async ({ path, method }) => {
-    const allow = [...new Set(router.match(path, method).path.flatMap((layer) => layer.methods))];
+    const allow = [
+      ...new Set(
+        routerAt(path)
+          .match(path, method)
+          .path.flatMap((layer) => layer.methods),
+      ),
+    ];
     return allow.length === 0
       ? refuse({ code: 'path_unknown' })
       : refuse({ code: 'method_not_allowed', allow, method });

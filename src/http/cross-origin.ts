@@ -1,6 +1,6 @@
 /** CORS, exactly as protocol section 1.4 has it; on every answer of a route that browsers may call. */
 import type { Middleware } from 'koa';
-import type { RequestState } from './route.ts';
+import type { Exchange, RequestState } from './route.ts';
 
 /** Each by name: a wildcard does not cover requests with credentials, and the SDK must read all of these. */
 const exposedHeaders = [
@@ -21,14 +21,22 @@ const exposedHeaders = [
   'X-S2-Max-Retries',
 ].join(',');
 
-/** @param isCrossOrigin whether any route of this raw path is open to browsers */
-export function crossOrigin(isCrossOrigin: (path: string) => boolean): Middleware<RequestState> {
-  return async (exchange, next) => {
+/** What an answer says to browsers; failures keep it. */
+export function allowCrossOrigin(exchange: Exchange): void {
+  const origin = exchange.get('Origin');
+  exchange.vary('Origin');
+  if (origin !== '') exchange.set('Access-Control-Allow-Origin', origin);
+  exchange.set('Access-Control-Expose-Headers', exposedHeaders);
+}
+
+/**
+ * Requests that no route answers, but some route of their path would: preflights, and methods that do not exist.
+ * @param isCrossOrigin whether any route of this raw path is open to browsers
+ */
+export function answerPreflights(isCrossOrigin: (path: string) => boolean): Middleware<RequestState> {
+  return (exchange, next) => {
     if (!isCrossOrigin(exchange.path)) return next();
-    const origin = exchange.get('Origin');
-    exchange.vary('Origin');
-    if (origin !== '') exchange.set('Access-Control-Allow-Origin', origin);
-    exchange.set('Access-Control-Expose-Headers', exposedHeaders);
+    allowCrossOrigin(exchange);
     if (exchange.method !== 'OPTIONS') return next();
 
     const requested = exchange.get('Access-Control-Request-Headers');
@@ -38,5 +46,6 @@ export function crossOrigin(isCrossOrigin: (path: string) => boolean): Middlewar
     exchange.set('Access-Control-Max-Age', '300');
     exchange.status = 200;
     exchange.body = {};
+    return Promise.resolve();
   };
 }

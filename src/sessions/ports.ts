@@ -282,6 +282,8 @@ export interface RunObserver {
 
 /** Named points between two steps where a test can kill or pause this process; `hit` does nothing otherwise. */
 export interface Failpoints {
+  /** Any point may do something: where calls are many, `hit` is only awaited if so. */
+  readonly isArmed: boolean;
   hit(name: string): Promise<void>;
 }
 

@@ -23,7 +23,7 @@ function encodeDate(date: Date): string {
 
 function encodeArray(values: readonly (string | number)[]): string {
   const elements = values.map((value) =>
-    typeof value === 'number' ? String(value) : `"${value.replace(/["\\]/g, '\\$&')}"`,
+    typeof value === 'number' ? String(value) : `"${value.replaceAll('\\', '\\\\').replaceAll('"', '\\"')}"`,
   );
   return `{${elements.join(',')}}`;
 }

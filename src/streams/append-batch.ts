@@ -38,7 +38,7 @@ export interface AppendDeps {
 
 export async function appendBatch(deps: AppendDeps, order: AppendBatchOrder): Promise<Result<AppendedRange>> {
   const { environment, session, stream, records, partId, matchSeq, attempt } = order;
-  await deps.failpoints.hit('append:before');
+  if (deps.failpoints.isArmed) await deps.failpoints.hit('append:before');
   const answer = await deps.queue.append({
     sessionId: session.id,
     workflowId: session.workflowId,
@@ -49,7 +49,7 @@ export async function appendBatch(deps: AppendDeps, order: AppendBatchOrder): Pr
     attempt,
   });
   if (answer === null) return fail({ code: 'appends_crowded' });
-  await deps.failpoints.hit('append:after');
+  if (deps.failpoints.isArmed) await deps.failpoints.hit('append:after');
   if (answer.wakeAfter !== null) {
     await deps.waker.wake({ environment, sessionId: session.id, runNumber: answer.wakeAfter });
   }
@@ -62,7 +62,7 @@ export async function appendBatch(deps: AppendDeps, order: AppendBatchOrder): Pr
         end: outcome.seq + records.length,
         next,
         atMs,
-        pendingVersion: await isPendingVersion(deps, order, answer),
+        pendingVersion: isUnmet(answer) && (await isPendingVersion(deps, order, answer)),
       });
     case 'closed':
       return fail({ code: 'append_to_closed', closedReason: outcome.reason });
@@ -75,12 +75,11 @@ export async function appendBatch(deps: AppendDeps, order: AppendBatchOrder): Pr
   }
 }
 
-/** Asked only while no attempt has the run: a live conversation costs nothing. */
-async function isPendingVersion(
+/** No attempt has the run that is to meet the records: only then is it asked what the run waits for. */
+const isUnmet = ({ wakeAfter, unclaimedRun }: AppendAnswer): boolean => wakeAfter !== null || unclaimedRun !== null;
+
+const isPendingVersion = (
   { isParked }: Pick<AppendDeps, 'isParked'>,
   { environment, session }: AppendBatchOrder,
-  { wakeAfter, unclaimedRun }: AppendAnswer,
-): Promise<boolean> {
-  if (wakeAfter === null && unclaimedRun === null) return false;
-  return isParked({ environment, sessionId: session.id, runNumber: unclaimedRun });
-}
+  { unclaimedRun }: AppendAnswer,
+): Promise<boolean> => isParked({ environment, sessionId: session.id, runNumber: unclaimedRun });

@@ -76,9 +76,11 @@ class GroupCommit implements AppendQueue {
     this.#options = options;
   }
 
-  async append(append: QueuedAppend): Promise<AppendAnswer | null> {
+  append(append: QueuedAppend): Promise<AppendAnswer | null> {
     const bytes = sizeOf(append);
-    if (this.#waiting >= appendsWaitingMax || this.#bytes + bytes > appendBytesWaitingMax) return null;
+    if (this.#waiting >= appendsWaitingMax || this.#bytes + bytes > appendBytesWaitingMax) {
+      return Promise.resolve(null);
+    }
     const answered = new Promise<AppendAnswer>((resolve, reject) =>
       this.#enqueue({ append, bytes, resolve, reject, isSuspect: false }),
     );

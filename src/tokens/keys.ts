@@ -1,5 +1,5 @@
 /** What a key is: as it is stored, as it opens an environment, and as it signs for one. */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { CryptoKey } from 'jose';
 import type { Environment } from '../domain/ids.ts';
 import type { Grant } from '../domain/scope.ts';
@@ -39,4 +39,4 @@ export interface KeyOwner {
 }
 
 /** Keys are looked up by it, so that no comparison of texts can be timed. */
-export const digestOf = (secretKey: string): Buffer => createHash('sha256').update(secretKey).digest();
+export const digestOf = (secretKey: string): Buffer => hash('sha256', secretKey, 'buffer');

@@ -27,8 +27,11 @@ export type TokenVerdict =
   /** Too long, forged, altered, expired, not yet valid, meant for somebody else, or ordered by a key that is over. */
   | { readonly kind: 'invalid' };
 
+/** Three segments; no secret key has them. */
+export const isTokenShaped = (text: string): boolean => text.split('.', 4).length === 3;
+
 export async function verifyPublicToken(keys: KeyRing, token: string): Promise<TokenVerdict> {
-  if (token.split('.', 4).length !== 3) return { kind: 'other' };
+  if (!isTokenShaped(token)) return { kind: 'other' };
   if (token.length > bearerBytesMax) return { kind: 'invalid' };
   if (unverifiedClaims(token)?.['pub'] !== true) return { kind: 'other' };
   const verdict = await verifySigned(keys, token, { issuer: tokenIssuer, audience: tokenAudience });

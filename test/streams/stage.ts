@@ -82,7 +82,7 @@ export async function openStage(database: Database, options: StageOptions = {}):
       },
     },
     changes,
-    failpoints: { hit: async () => undefined },
+    failpoints: { isArmed: false, hit: async () => undefined },
     ...(database.kind === 'pglite' ? { flushes: 1 } : {}),
     newRecordId,
     workflowIdOf: (environment, externalId) => workflowIdOf(environment.name, externalId, ''),
@@ -120,7 +120,7 @@ const openWaits = (
     runs: sqlRunStore(database),
     locate: streams.locate,
     changes,
-    failpoints: { hit: async () => undefined },
+    failpoints: { isArmed: false, hit: async () => undefined },
     newWaitpointId,
     onFault: (cause) => faults.push(cause),
   });

@@ -38,7 +38,7 @@ const streams = openStreams({
   sessions,
   orders: { wake: () => Promise.reject(new Error('its run is live')) },
   changes: await openChangeFeed(database, { onProblem: () => undefined }),
-  failpoints: { hit: async () => undefined },
+  failpoints: { isArmed: false, hit: async () => undefined },
   flushes: 1,
   newRecordId,
   workflowIdOf: ({ name }, id) => workflowIdOf(name, id, ''),
