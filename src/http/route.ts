@@ -25,6 +25,8 @@ export interface RequestState {
   caller?: Caller;
   sessionId?: string;
   runId?: string;
+  /** Of the path, as they came; split when the first is asked for. */
+  segments?: readonly string[];
 }
 
 export type Exchange = ParameterizedContext<RequestState>;
@@ -58,11 +60,23 @@ export function callerOf(exchange: Exchange): Caller {
  * inside it.
  */
 export function pathPart(exchange: Exchange, name: string): string {
-  const index = exchange.state.route?.path.split('/').indexOf(`:${name}`) ?? -1;
-  const part = decodePart(exchange.path.split('/')[index] ?? '');
+  const { state } = exchange;
+  const index = state.route === undefined ? -1 : segmentsOf(state.route).indexOf(`:${name}`);
+  state.segments ??= exchange.path.split('/');
+  const part = decodePart(state.segments[index] ?? '');
   if (part !== null) return part;
   const message = 'Expected percent-encoded UTF-8 without U+0000';
   return refuse({ code: 'invalid_params', details: [{ code: 'custom', message, path: [name] }] });
+}
+
+const segmentsOfRoutes = new WeakMap<Route, readonly string[]>();
+
+function segmentsOf(route: Route): readonly string[] {
+  const known = segmentsOfRoutes.get(route);
+  if (known !== undefined) return known;
+  const segments = route.path.split('/');
+  segmentsOfRoutes.set(route, segments);
+  return segments;
 }
 
 function decodePart(raw: string): string | null {

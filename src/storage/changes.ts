@@ -5,7 +5,7 @@
  * A notification lists digests of workflow ids, because ids are long and its size is bounded. Two ids with one digest
  * wake each other's waiters, which costs a read.
  */
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { announcedSessionsMax, announceIntervalMs, notificationBytesMax } from '../domain/limits.ts';
 import type { Session } from '../domain/session.ts';
@@ -61,8 +61,7 @@ export async function openChangeFeed(database: Database, { onProblem }: ChangeFe
   };
 }
 
-const digestOf = (workflowId: string): string =>
-  createHash('sha256').update(workflowId).digest('hex').slice(0, digestLength);
+const digestOf = (workflowId: string): string => hash('sha256', workflowId).slice(0, digestLength);
 
 function openSubscribers(onThrow: (cause: unknown) => void) {
   /** Values are wrapped: one function may be subscribed twice. */

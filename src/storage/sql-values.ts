@@ -32,12 +32,24 @@ type Decode = (text: string) => unknown;
 
 const int8 = 20;
 const int8Array = 1016;
+const timestamptz = 1184;
 
 /** @param typeId oid of the column's type */
 export function decoderOf(typeId: number): Decode {
   if (typeId === int8) return decodeSafeInteger;
+  if (typeId === timestamptz) return decodeTime;
   if (typeId === int8Array) return (text) => text.slice(1, -1).split(',').filter(Boolean).map(decodeArrayInteger);
   return pg.types.getTypeParser(typeId, 'text') as Decode;
+}
+
+/**
+ * Sessions are set to ISO and UTC; what is beyond the form of our times (infinity, years of five digits) goes to the
+ * driver's parser, which took 5 % of the processor time of a lone append.
+ */
+function decodeTime(text: string): unknown {
+  const isPlain = text[4] === '-' && text.endsWith('+00');
+  const ms = isPlain ? Date.parse(`${text.slice(0, 10)}T${text.slice(11, -3)}Z`) : Number.NaN;
+  return Number.isNaN(ms) ? pg.types.getTypeParser(timestamptz, 'text')(text) : new Date(ms);
 }
 
 function decodeSafeInteger(text: string): number {
