@@ -3,7 +3,11 @@
  * Each layer below names everything that it may import; whatever it does not name is refused.
  */
 const npm = (name) => `(^|/)node_modules/${name}/`;
-const ownModules = { domain: '^src/domain/', ports: '^src/sessions/ports\\.ts$', facts: '^src/observe/facts\\.ts$' };
+const ownModules = {
+  domain: '^src/domain/',
+  ports: '^src/sessions/(ports|waitpoint-ports)\\.ts$',
+  facts: '^src/observe/facts\\.ts$',
+};
 const { domain, ports, facts } = ownModules;
 const nodeCore = { dependencyTypesNot: ['core'] };
 

@@ -203,6 +203,7 @@ function waitpointsOf({ options, rows, failpoints }: Parts, { locate }: Streams)
     changes: rows.changes,
     failpoints,
     newWaitpointId,
+    workflowIdOf: (environment, externalId) => workflowIdOf(environment.name, externalId, ''),
     onFault: (error) => options.log.error({ error }, 'a look at waitpoints failed'),
   });
 }

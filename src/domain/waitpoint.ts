@@ -16,26 +16,34 @@ export type WaitpointState =
 
 export interface Waitpoint {
   readonly id: WaitpointId;
-  readonly sessionId: SessionId;
-  /** Of that session: who waits hears of its changes. */
+  /** Of its session: who waits hears of its changes. */
   readonly workflowId: string;
   readonly state: WaitpointState;
 }
 
-export interface WaitOrder {
+export interface WaitRequest {
   /** Unused so far. */
   readonly id: WaitpointId;
   readonly environmentId: EnvironmentId;
   readonly run: { readonly id: RunId; readonly sessionId: SessionId; readonly number: number };
   /** Of the run, where the caller's credential names it. */
   readonly attempt: number | null;
-  readonly sessionId: SessionId;
   readonly stream: Direction;
   /** Seq of the last record that the waiter has seen; -1 for none. */
   readonly after: number;
   readonly timeout: Timeout | null;
   readonly idempotency: Idempotency | null;
   readonly tags: readonly string[];
+}
+
+export interface WaitOrder extends WaitRequest {
+  readonly sessionId: SessionId;
+}
+
+/** On a session that nobody has seen yet. */
+export interface EarlyWaitOrder extends WaitRequest {
+  /** Of the workflow that will own it. */
+  readonly workflowId: string;
 }
 
 export interface Idempotency {

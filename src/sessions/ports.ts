@@ -2,7 +2,7 @@
 import type { AppendOutcome } from '../domain/append.ts';
 import type { ClaimedAttempt, NumberedAttempt } from '../domain/attempt.ts';
 import type { NewSession } from '../domain/create-session.ts';
-import type { Environment, EnvironmentId, RunId, SessionId, WaitpointId } from '../domain/ids.ts';
+import type { Environment, EnvironmentId, RunId, SessionId } from '../domain/ids.ts';
 import type { ListedSession, PageCursor, PageDirection, SessionFilters } from '../domain/list-page.ts';
 import type { OwnedRuns, Repair } from '../domain/reconcile.ts';
 import type { NewRecord, StoredRecord } from '../domain/record.ts';
@@ -22,7 +22,6 @@ import type {
   TransitionAnswer,
 } from '../domain/transition.ts';
 import type { JsonObject, JsonValue, RunOptions, TriggerConfig } from '../domain/trigger-config.ts';
-import type { WaitOrder, Waitpoint } from '../domain/waitpoint.ts';
 
 export type OnCommitted = (session: Session) => void;
 
@@ -179,24 +178,6 @@ export interface StreamStore {
   readTranscript(place: StreamPlace, range: TranscriptRange): Promise<TranscriptPage>;
   /** Next seq of each stream, in the same order. */
   nextSeqs(places: readonly StreamPlace[]): Promise<readonly number[]>;
-}
-
-export type Registration =
-  | { readonly kind: 'registered'; readonly id: WaitpointId; readonly isCached: boolean }
-  /** The run is no longer the one that may wait. */
-  | { readonly kind: 'refused' }
-  | { readonly kind: 'crowded' };
-
-export interface WaitpointStore {
-  /** Checks and registers under the lock of the stream's appends: completed at once, or by one of them. */
-  register(order: WaitOrder): Promise<Registration>;
-  find(environmentId: EnvironmentId, id: WaitpointId): Promise<Waitpoint | null>;
-  /** Those that have been completed, of these. */
-  findCompleted(ids: readonly WaitpointId[]): Promise<readonly Waitpoint[]>;
-  /** Completes those whose time has come. Workflow ids of the sessions that they waited for. */
-  timeOut(): Promise<readonly string[]>;
-  /** Drops those that nobody asks about any more. */
-  forget(): Promise<void>;
 }
 
 /** Opaque bytes that a session's agent saved, as it labelled them. */

@@ -4,14 +4,16 @@
  *
  * The same clock sweeps timeouts. Each process sweeps those of all sessions, so none of them has to live.
  */
+import { setMaxListeners } from 'node:events';
 import { Unavailable } from '../domain/failure.ts';
 import type { WaitpointId } from '../domain/ids.ts';
 import { waitersMax, waitHoldMs, waitpointIdleSweepMs, waitpointPollMs } from '../domain/limits.ts';
 import type { Waitpoint } from '../domain/waitpoint.ts';
-import type { Changes, WaitpointStore } from '../sessions/ports.ts';
+import type { Changes } from '../sessions/ports.ts';
+import type { WaitpointStore } from '../sessions/waitpoint-ports.ts';
 
 export interface WaitpointWatchDeps {
-  readonly store: Pick<WaitpointStore, 'findCompleted' | 'timeOut' | 'forget'>;
+  readonly store: Pick<WaitpointStore, 'adoptEarly' | 'findCompleted' | 'timeOut' | 'forget'>;
   readonly changes: Pick<Changes, 'subscribe' | 'publish'>;
   /** A look failed in a way that waiting does not cure; waiters go on. */
   readonly onFault: (cause: unknown) => void;
@@ -39,6 +41,8 @@ export class WaitpointWatch {
     this.#deps = deps;
     this.#clock = setInterval(() => this.#tick(), waitpointPollMs);
     this.#clock.unref();
+    // Every waiter listens to it; there may be `waitersMax` of them.
+    setMaxListeners(0, this.#stopping.signal);
   }
 
   /** For leak checks. */
@@ -129,6 +133,7 @@ export class WaitpointWatch {
   }
 
   async #sweep(): Promise<void> {
+    for (const workflowId of await this.#deps.store.adoptEarly()) this.#deps.changes.publish(workflowId);
     for (const workflowId of await this.#deps.store.timeOut()) this.#deps.changes.publish(workflowId);
     await this.#tellOf([...this.#waiters.keys()]);
     if (this.#ticks % forgetTicks === 0) await this.#deps.store.forget();

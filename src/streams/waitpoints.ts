@@ -1,11 +1,12 @@
 /** What `http` does with waitpoints: a run registers its wait, then holds a call open until it is woken. */
 import type { ClaimedAttempt } from '../domain/attempt.ts';
 import { fail, type Result, succeed } from '../domain/failure.ts';
-import type { Environment, RunId, WaitpointId } from '../domain/ids.ts';
+import { type Environment, type RunId, sessionIdPrefix, type WaitpointId } from '../domain/ids.ts';
 import { waitersMax, waitpointsPerStreamMax } from '../domain/limits.ts';
 import type { Direction } from '../domain/stream.ts';
 import type { Idempotency, Timeout, Waitpoint } from '../domain/waitpoint.ts';
-import type { Failpoints, RunStore, WaitpointStore } from '../sessions/ports.ts';
+import type { Failpoints, RunStore } from '../sessions/ports.ts';
+import type { Registration, WaitpointStore } from '../sessions/waitpoint-ports.ts';
 import type { LocateSession } from './locate-session.ts';
 import { WaitpointWatch, type WaitpointWatchDeps } from './waitpoint-watch.ts';
 
@@ -15,7 +16,7 @@ export interface RunWait {
   readonly runId: RunId | null;
   /** Of the caller, where its credential names one. */
   readonly attempt: ClaimedAttempt | null;
-  /** Either form of the session's key. */
+  /** Either form of the session's key; an external id also before its session exists. */
   readonly sessionKey: string;
   readonly stream: Direction;
   readonly after: number;
@@ -42,6 +43,7 @@ export interface WaitpointsDeps extends WaitpointWatchDeps {
   readonly locate: LocateSession;
   readonly failpoints: Failpoints;
   readonly newWaitpointId: () => WaitpointId;
+  readonly workflowIdOf: (environment: Environment, externalId: string) => string;
 }
 
 export function openWaitpoints(deps: WaitpointsDeps): Waitpoints {
@@ -70,17 +72,24 @@ async function register(deps: WaitpointsDeps, wait: RunWait): ReturnType<Waitpoi
   // A credential of one run registers no wait of another.
   if (attempt !== null && attempt.runId !== run.id) return fail({ code: 'run_superseded' });
   const session = await deps.locate(environment, sessionKey);
-  if (session === null) return fail({ code: 'session_not_found' });
+  if (session === null && sessionKey.startsWith(sessionIdPrefix)) return fail({ code: 'session_not_found' });
   await deps.failpoints.hit('waitpoint:before');
-  const registration = await deps.store.register({
+  const request = {
     ...rest,
     attempt: attempt?.attempt ?? null,
     id: deps.newWaitpointId(),
     environmentId: environment.id,
     run: { id: run.id, sessionId: run.sessionId, number: run.number },
-    sessionId: session.id,
-  });
+  };
+  const registration =
+    session === null
+      ? await deps.store.registerEarly({ ...request, workflowId: deps.workflowIdOf(environment, sessionKey) })
+      : await deps.store.register({ ...request, sessionId: session.id });
   await deps.failpoints.hit('waitpoint:after');
+  return answerOf(registration);
+}
+
+function answerOf(registration: Registration): Awaited<ReturnType<Waitpoints['register']>> {
   switch (registration.kind) {
     case 'registered':
       return succeed({ waitpointId: registration.id, isCached: registration.isCached });

@@ -122,6 +122,22 @@ test('whoever leaves a held call, and a server that stops, leave no waiter', asy
   if (answer !== null) expect(answer).toEqual({ success: true, status: 'WAITING' });
 });
 
+test('a run waits on a session that does not exist yet, and is woken by its first record', async () => {
+  const { runId } = await create();
+  const externalId = 'waits/not yet %2F 🌱';
+  const keyed = { session: externalId, io: 'in', idempotencyKey: 'early', tags: 'one', timeout: '1h' };
+  const registered = await register(runId, keyed);
+  expect([registered.status, registered.body.isCached]).toEqual([200, false]);
+  expect((await register(runId, keyed)).body).toEqual({ ...registered.body, isCached: true });
+  const late = await register(runId, { session: externalId, io: 'in', timeout: '1s' });
+  expect((await hold(runId, late.body.waitpointId)).body).toMatchObject({ status: 'TIMED_OUT', outputIsError: true });
+  const held = hold(runId, registered.body.waitpointId);
+  await server.api.create({ externalId });
+  await append(externalId, 'hello');
+  expect((await held).body).toMatchObject({ status: 'COMPLETED', output: 'hello', outputIsError: false });
+  expect((await register(runId, keyed)).body).toEqual({ ...registered.body, isCached: true });
+});
+
 describe('refuses', () => {
   const wait = (changes: Record<string, unknown>) => ({ session: 'nobody', io: 'in', ...changes });
   const tags = (count: number) => Array.from({ length: count }, (_, index) => `tag-${index}`);
@@ -136,8 +152,7 @@ describe('refuses', () => {
     [wait({ lastSeqNum: 0.5 }), 400, /at "lastSeqNum"/],
     [wait({ tags: ['x'.repeat(129)] }), 400, /at "tags/],
     [wait({ tags: tags(11) }), 422, /^Waitpoints can only have 10 tags, you're trying to set 11\.$/],
-    [wait({ tags: 'one' }), 404, /^Session not found$/],
-    [wait({ tags: tags(10), timeout: '2020-01-01T00:00:00Z', lastSeqNum: -1 }), 404, /^Session not found$/],
+    [wait({ session: 'session_x', tags: 'one' }), 404, /^Session not found$/],
     [wait({ session: `session_${'0'.repeat(25)}` }), 404, /^Session not found$/],
     ['', 400, /^Request body is empty$/],
     ['{', 400, /^Invalid JSON$/],

@@ -1,7 +1,9 @@
 /** What an append looks up costs the same in a stream of any length, also before the database has statistics. */
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { lookSql } from '../../src/storage/streams/look.ts';
+import { sqlStreamStore } from '../../src/storage/streams/sql-stream-store.ts';
 import { describePostgres } from '../harness/databases.ts';
+import { lifecycleOf } from './lifecycle.ts';
 
 const sessionId = 'session_0123456789abcdefghijklmno';
 /** By then the index of part ids has a level more than the primary key, which makes it the dearer one to the planner. */
@@ -30,5 +32,75 @@ describePostgres('plans of an append', (suite) => {
     // A few levels of the index for each; of the whole stream it would be hundreds for each.
     expect(blocks).toBeGreaterThan(partIds);
     expect(blocks).toBeLessThan(partIds * 8);
+  });
+});
+
+const growSql = `
+  INSERT INTO sessions (id, environment_id, workflow_id, type, task_identifier, trigger_config, tags, request_key)
+  SELECT 'session_grown' || n, environment.id, 'grown' || n, 'chat.agent', 'task', '{}', '{}', 'k'
+  FROM environments environment, generate_series(1, 20000) n;
+  INSERT INTO gates (session_id, owner, owner_started_at)
+  SELECT id, 'o', now() FROM sessions WHERE id LIKE 'session_grown%';
+  INSERT INTO outs (session_id) SELECT id FROM sessions WHERE id LIKE 'session_grown%';`;
+
+interface Scans extends Record<string, unknown> {
+  readonly name: string;
+  readonly whole: number;
+  readonly byKey: number;
+}
+
+describePostgres('plans that are kept', (suite) => {
+  const scans = () =>
+    suite.database.query<Scans>(`
+      SELECT relname AS name, seq_scan::int AS whole, idx_scan::int AS "byKey" FROM pg_stat_user_tables
+      WHERE relname IN ('gates', 'outs', 'records') ORDER BY relname`);
+
+  test('scan no table whole that was small when they were made, whatever its statistics say', async () => {
+    const { changeSchema, query } = suite.database;
+    for (const table of ['gates', 'outs', 'records', 'sessions']) {
+      await changeSchema((sql) => sql.script(`ALTER TABLE ${table} SET (autovacuum_enabled = off)`));
+    }
+    const life = await lifecycleOf(suite.database);
+    const session = await life.open();
+    const append = (stream: 'in' | 'out') =>
+      sqlStreamStore(suite.database).append(
+        [
+          {
+            sessionId: session.view.sessionId,
+            stream,
+            records: [{ headers: [], body: '{}' }],
+            partId: null,
+            matchSeq: null,
+            attempt: null,
+          },
+        ],
+        true,
+      );
+    const appendSome = async () => {
+      for (let count = 0; count < 20; count += 1) await append(count % 2 === 0 ? 'in' : 'out');
+    };
+    await appendSome();
+    await query('ANALYZE');
+    await appendSome();
+    await changeSchema((sql) => sql.script(growSql));
+    const before = await vi.waitFor(async () => {
+      const found = await scans();
+      expect(found).toHaveLength(3);
+      return found;
+    });
+    await appendSome();
+    // The database tells of its scans a second late.
+    const after = await vi.waitFor(
+      async () => {
+        const found = await scans();
+        for (const [at, { byKey }] of found.entries())
+          expect(byKey).toBeGreaterThanOrEqual((before[at]?.byKey ?? 0) + 10);
+        return found;
+      },
+      { timeout: 10_000, interval: 100 },
+    );
+    expect(after.map(({ name, whole }) => ({ name, whole }))).toEqual(
+      before.map(({ name, whole }) => ({ name, whole })),
+    );
   });
 });

@@ -190,7 +190,7 @@ CREATE INDEX used_tokens_kept_until ON used_tokens USING btree (kept_until);
 CREATE TABLE waitpoints (
   id text NOT NULL,
   environment_id text NOT NULL,
-  session_id text NOT NULL,
+  session_id text,
   stream text NOT NULL,
   run_id text NOT NULL,
   after_seq bigint NOT NULL,
@@ -202,14 +202,18 @@ CREATE TABLE waitpoints (
   tags text[] NOT NULL,
   created_at timestamp(3) with time zone NOT NULL DEFAULT clock_timestamp(),
   completed_at timestamp(3) with time zone,
+  awaited_workflow_id text,
   CONSTRAINT waitpoints_pkey PRIMARY KEY (id),
   CONSTRAINT waitpoints_environment_id_fkey FOREIGN KEY (environment_id) REFERENCES environments(id),
+  CONSTRAINT waitpoints_one_session CHECK (((session_id IS NULL) <> (awaited_workflow_id IS NULL))),
   CONSTRAINT waitpoints_run_id_fkey FOREIGN KEY (run_id) REFERENCES runs(id),
   CONSTRAINT waitpoints_session_id_fkey FOREIGN KEY (session_id) REFERENCES sessions(id)
 );
+CREATE INDEX waitpoints_awaited ON waitpoints USING btree (awaited_workflow_id, stream) WHERE ((awaited_workflow_id IS NOT NULL) AND (state = 'pending'::text));
 CREATE INDEX waitpoints_completed ON waitpoints USING btree (completed_at) WHERE (completed_at IS NOT NULL);
 CREATE INDEX waitpoints_due ON waitpoints USING btree (timeout_at) WHERE ((state = 'pending'::text) AND (timeout_at IS NOT NULL));
 CREATE INDEX waitpoints_pending ON waitpoints USING btree (session_id, stream) WHERE (state = 'pending'::text);
+CREATE UNIQUE INDEX waitpoints_awaited_idempotency ON waitpoints USING btree (awaited_workflow_id, stream, idempotency_digest) WHERE ((awaited_workflow_id IS NOT NULL) AND (idempotency_digest IS NOT NULL));
 CREATE UNIQUE INDEX waitpoints_idempotency ON waitpoints USING btree (session_id, stream, idempotency_digest) WHERE (idempotency_digest IS NOT NULL);
 
 CREATE OR REPLACE FUNCTION copy_gate_marks()

@@ -122,6 +122,7 @@ const openWaits = (
     changes,
     failpoints: { isArmed: false, hit: async () => undefined },
     newWaitpointId,
+    workflowIdOf: (environment, externalId) => workflowIdOf(environment.name, externalId, ''),
     onFault: (cause) => faults.push(cause),
   });
 

@@ -118,7 +118,7 @@ describeEachDatabase('a wait', (suite) => {
       ok: false,
       failure: { code: 'run_not_found' },
     });
-    const other = { sessionKey: 'nobody' };
+    const other = { sessionKey: 'session_nobody' };
     expect(await stage.register(session, other)).toEqual({ ok: false, failure: { code: 'session_not_found' } });
   });
 

@@ -16,7 +16,7 @@ export const placeSql: Readonly<Record<StreamKind, string>> = {
 export const pageSql = ({ records, bytes, before }: { records: number; bytes: number; before: string }): string => `
     SELECT seq, created_at, headers, shown, body FROM (
       SELECT seq, created_at, headers, shown, body,
-        sum(octet_length(body)) OVER (ORDER BY seq) - octet_length(body) AS sum_before
+        sum(octet_length(body)) OVER (ORDER BY seq ROWS UNBOUNDED PRECEDING) - octet_length(body) AS sum_before
       FROM (
         SELECT seq, created_at, headers, shown, body FROM records
         WHERE session_id = $1 AND stream = $2 AND seq >= greatest($3::bigint, place.trimmed_before) AND seq < ${before}

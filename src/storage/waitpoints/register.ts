@@ -2,11 +2,12 @@
 import { mayWait, stateOf } from '../../domain/gate.ts';
 import type { SessionId, WaitpointId } from '../../domain/ids.ts';
 import { waitpointsPerStreamMax } from '../../domain/limits.ts';
-import { firstStateOf, timeoutAt, type WaitOrder } from '../../domain/waitpoint.ts';
-import type { Registration } from '../../sessions/ports.ts';
+import { firstStateOf, type WaitOrder } from '../../domain/waitpoint.ts';
+import type { Registration } from '../../sessions/waitpoint-ports.ts';
 import type { Database, Sql } from '../database.ts';
 import { expireIfPast } from '../transitions/expire-gate.ts';
 import { type LockedGate, lockGates, readClock } from '../transitions/gate-row.ts';
+import { insertWaitpoint } from './insert.ts';
 
 export function registerWaitpoint(db: Database, order: WaitOrder): Promise<Registration> {
   return db.transaction(async (sql) => {
@@ -26,7 +27,11 @@ export function registerWaitpoint(db: Database, order: WaitOrder): Promise<Regis
       session: stateOf(session, found.now),
     });
     if (state === 'pending' && found.pending >= waitpointsPerStreamMax) return { kind: 'crowded' };
-    await insert(sql, order, { ...found, state });
+    await insertWaitpoint(
+      sql,
+      { ...order, place: { sessionId: order.sessionId, workflowId: null } },
+      { ...found, state },
+    );
     return { kind: 'registered', id: order.id, isCached: false };
   });
 }
@@ -73,40 +78,4 @@ async function look(sql: Sql, order: WaitOrder): Promise<Look> {
   ]);
   if (found === undefined) throw new Error('the database returned no clock');
   return found;
-}
-
-const insertSql = `
-  WITH gate AS (
-    UPDATE gates SET waited_for = true WHERE session_id = $3 AND $4 = 'in' AND $7 = 'pending'
-  ), out AS (
-    UPDATE outs SET waited_for = true WHERE session_id = $3 AND $4 = 'out' AND $7 = 'pending'
-  )
-  INSERT INTO waitpoints (id, environment_id, session_id, stream, run_id, after_seq, state, record_seq, timeout_at,
-    idempotency_digest, idempotency_expires_at, tags, completed_at)
-  VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, CASE WHEN $7 <> 'pending' THEN clock_timestamp() END)`;
-
-async function insert(sql: Sql, order: WaitOrder, found: Look & { readonly state: string }): Promise<void> {
-  const { idempotency } = order;
-  // It was not answered above, so it has outlived its key.
-  if (idempotency !== null) {
-    await sql.query(
-      'UPDATE waitpoints SET idempotency_digest = NULL WHERE session_id = $1 AND stream = $2 AND idempotency_digest = $3',
-      [order.sessionId, order.stream, idempotency.digest],
-    );
-  }
-  const ttlMs = idempotency?.ttlMs ?? null;
-  await sql.query(insertSql, [
-    order.id,
-    order.environmentId,
-    order.sessionId,
-    order.stream,
-    order.run.id,
-    order.after,
-    found.state,
-    found.first,
-    timeoutAt(order.timeout, found.now),
-    idempotency?.digest ?? null,
-    ttlMs === null ? null : new Date(found.now.getTime() + ttlMs),
-    order.tags,
-  ]);
 }

@@ -1,23 +1,23 @@
 /** Waitpoints over one database. */
-import type { EnvironmentId, SessionId, WaitpointId } from '../../domain/ids.ts';
+import type { EnvironmentId, WaitpointId } from '../../domain/ids.ts';
 import { waitpointBatch, waitpointRetentionDays } from '../../domain/limits.ts';
 import { recordText } from '../../domain/record.ts';
 import type { Waitpoint, WaitpointState } from '../../domain/waitpoint.ts';
-import type { WaitpointStore } from '../../sessions/ports.ts';
+import type { WaitpointStore } from '../../sessions/waitpoint-ports.ts';
 import type { Database, SqlRow } from '../database.ts';
+import { adoptEarly, registerEarly } from './early.ts';
 import { registerWaitpoint } from './register.ts';
 
 interface WaitpointRow extends SqlRow {
   id: string;
-  session_id: string;
   workflow_id: string;
   state: 'pending' | 'record' | 'timeout' | 'ended';
   body: Uint8Array | null;
 }
 
 const selectSql = `
-  SELECT w.id, w.session_id, s.workflow_id, w.state, r.body
-  FROM waitpoints w JOIN sessions s ON s.id = w.session_id
+  SELECT w.id, coalesce(s.workflow_id, w.awaited_workflow_id) AS workflow_id, w.state, r.body
+  FROM waitpoints w LEFT JOIN sessions s ON s.id = w.session_id
     LEFT JOIN records r ON r.session_id = w.session_id AND r.stream = w.stream AND r.seq = w.record_seq`;
 
 // Exactly once without the stream's lock: an append that completes the same row meanwhile holds it, and is passed by;
@@ -28,8 +28,8 @@ const timeOutSql = `
     ORDER BY timeout_at LIMIT $1 FOR UPDATE SKIP LOCKED
   )
   UPDATE waitpoints w SET state = 'timeout', completed_at = clock_timestamp()
-  FROM due, sessions s WHERE w.id = due.id AND s.id = w.session_id
-  RETURNING s.workflow_id`;
+  FROM due WHERE w.id = due.id
+  RETURNING coalesce(w.awaited_workflow_id, (SELECT workflow_id FROM sessions WHERE id = w.session_id)) AS workflow_id`;
 
 const forgetSql = `
   DELETE FROM waitpoints WHERE id IN (
@@ -39,6 +39,8 @@ const forgetSql = `
 export function sqlWaitpointStore(db: Database): WaitpointStore {
   return {
     register: (order) => registerWaitpoint(db, order),
+    registerEarly: (order) => registerEarly(db, order),
+    adoptEarly: () => adoptEarly(db),
     async find(environmentId: EnvironmentId, id) {
       const [row] = await db.query<WaitpointRow>(`${selectSql} WHERE w.id = $1 AND w.environment_id = $2`, [
         id,
@@ -62,7 +64,6 @@ export function sqlWaitpointStore(db: Database): WaitpointStore {
 
 const waitpointOf = (row: WaitpointRow): Waitpoint => ({
   id: row.id as WaitpointId,
-  sessionId: row.session_id as SessionId,
   workflowId: row.workflow_id,
   state: stateOf(row),
 });
