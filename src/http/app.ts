@@ -95,12 +95,14 @@ function appOf(routes: readonly Route[], parts: AppParts): Koa<RequestState> {
   const app = new Koa<RequestState>();
   const crossOriginPaths = new Set<unknown>(routes.filter((route) => route.crossOrigin).map((route) => route.path));
   const isCrossOrigin = (path: unknown) => crossOriginPaths.has(path);
-  const [realtime, others] = [true, false].map((side) =>
-    routerOf(
-      routes.filter(({ path }) => isRealtime(path) === side),
-      { parts, isCrossOrigin },
-    ),
-  ) as [Router<RequestState>, Router<RequestState>];
+  const realtime = routerOf(
+    routes.filter(({ path }) => isRealtime(path)),
+    { parts, isCrossOrigin },
+  );
+  const others = routerOf(
+    routes.filter(({ path }) => !isRealtime(path)),
+    { parts, isCrossOrigin },
+  );
   const routerAt = (path: string) => (isRealtime(path) ? realtime : others);
 
   app.use(observeRequests(parts.observe));

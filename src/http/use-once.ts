@@ -14,12 +14,7 @@ export interface UsedTokens {
   giveBack(digest: Uint8Array, useId: string): Promise<void>;
 }
 
-export async function useOnce(
-  tokens: UsedTokens,
-  token: OneTimeToken | null,
-  answer: () => Promise<void>,
-): Promise<void> {
-  if (token === null) return answer();
+export async function useOnce(tokens: UsedTokens, token: OneTimeToken, answer: () => Promise<void>): Promise<void> {
   const useId = randomUUID();
   if (!(await tokens.take(token, useId))) return refuse({ code: 'token_used' });
   try {
