@@ -272,3 +272,5 @@ export const rateMax = 1_000_000_000;
 export const rateWindowMaxSeconds = 86_400;
 /** Longer chains of proxies are a mistake in the configuration. */
 export const trustedProxiesMax = 10;
+/** Secret keys whose digests a process remembers. */
+export const rememberedKeysMax = 1_000;

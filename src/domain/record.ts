@@ -23,6 +23,8 @@ export interface NewRecord {
   readonly headers: readonly RecordHeader[];
   /** Bytes where it is no UTF-8 text, or holds U+0000, which a database's text cannot. */
   readonly body: string | Uint8Array;
+  /** The body is what `recordEnvelope` has written, so nobody needs to parse it to know. */
+  readonly isEnvelope?: true;
 }
 
 export const bodyText = (body: NewRecord['body']): string =>
@@ -87,6 +89,7 @@ export function shownAs(record: NewRecord): ShownAs | null {
   if (isCommand(record)) return 'hidden';
   if (typeof body !== 'string' || body.length > judgedBodyLengthMax) return null;
   if (isControl({ headers })) return 'blank';
+  if (record.isEnvelope === true) return 'envelope';
   const envelope = openEnvelope(body);
   if (envelope === emptyEnvelope) return 'blank';
   return isWrittenAs(envelope, body) ? 'envelope' : null;

@@ -24,7 +24,7 @@ const exposedHeaders = [
 /** What an answer says to browsers; failures keep it. */
 export function allowCrossOrigin(exchange: Exchange): void {
   const origin = exchange.get('Origin');
-  exchange.vary('Origin');
+  exchange.set('Vary', 'Origin');
   if (origin !== '') exchange.set('Access-Control-Allow-Origin', origin);
   exchange.set('Access-Control-Expose-Headers', exposedHeaders);
 }

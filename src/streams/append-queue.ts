@@ -52,6 +52,8 @@ interface SessionQueue {
   inFlight: boolean;
   /** Its gate was held when a shared transaction came by. */
   isHeld: boolean;
+  /** Its last transaction: how many of its appends were in it, and how long it took. */
+  last: { readonly appends: number; readonly ms: number };
 }
 
 interface Flight {
@@ -90,7 +92,12 @@ class GroupCommit implements AppendQueue {
 
   #enqueue(pending: Pending): void {
     const { sessionId } = pending.append;
-    const queue = this.#sessions.get(sessionId) ?? { pending: [], inFlight: false, isHeld: false };
+    const queue = this.#sessions.get(sessionId) ?? {
+      pending: [],
+      inFlight: false,
+      isHeld: false,
+      last: { appends: 0, ms: 0 },
+    };
     queue.pending.push(pending);
     this.#sessions.set(sessionId, queue);
     this.#waiting += 1;
@@ -125,7 +132,7 @@ class GroupCommit implements AppendQueue {
     const sessions: SessionId[] = [];
     for (const [sessionId, queue] of this.#sessions) {
       if (queue.inFlight || queue.isHeld) continue;
-      if (!load.takes(queue.pending)) break;
+      if (!load.takes(shareOf(queue))) break;
       sessions.push(sessionId);
     }
     return sessions.length === 0 ? null : { sessions, batch: load.batch, wait: false };
@@ -139,6 +146,7 @@ class GroupCommit implements AppendQueue {
 
   async #fly(flight: Flight): Promise<void> {
     const lane = flight.wait ? 'alone' : 'shared';
+    const begunAtMs = performance.now();
     this.#flying[lane] += 1;
     for (const sessionId of flight.sessions) this.#queueOf(sessionId).inFlight = true;
     try {
@@ -155,7 +163,7 @@ class GroupCommit implements AppendQueue {
       for (const sessionId of flight.sessions) this.#queueOf(sessionId).isHeld = false;
     } finally {
       this.#flying[lane] -= 1;
-      this.#rest(flight.sessions);
+      this.#rest(flight, performance.now() - begunAtMs);
       this.#schedule();
     }
   }
@@ -196,10 +204,11 @@ class GroupCommit implements AppendQueue {
   }
 
   /** To the end of the line: no busy session keeps others from their turn. */
-  #rest(sessions: readonly SessionId[]): void {
+  #rest({ sessions, batch }: Flight, ms: number): void {
     for (const sessionId of sessions) {
       const queue = this.#queueOf(sessionId);
       queue.inFlight = false;
+      queue.last = { appends: sessions.length === 1 ? batch.length : 0, ms };
       this.#sessions.delete(sessionId);
       if (queue.pending.length > 0) this.#sessions.set(sessionId, queue);
     }
@@ -210,6 +219,23 @@ class GroupCommit implements AppendQueue {
     if (queue === undefined) throw new Unavailable('database', new Error(`no append of ${sessionId} waits`));
     return queue;
   }
+}
+
+/** Processor time of one append outside of the database, about. */
+const handlingMs = 0.1;
+/** Fewer are not worth two transactions. */
+const sharedAppendsMin = 16;
+
+/**
+ * What of one session's queue goes next. Callers who all wait for one transaction come back all at once, and then the
+ * database waits for this process and this process for the database, by turns. So where handling them takes longer than
+ * committing them, half of those who are on their way wait for the transaction after: 64 in flight on one stream went
+ * 1 and 63 by turns, and go 32 by 32, with 3 % more of them in a second.
+ */
+function shareOf({ pending, last }: SessionQueue): readonly Pending[] {
+  const underWay = pending.length + last.appends;
+  if (underWay <= sharedAppendsMin || last.ms > underWay * handlingMs) return pending;
+  return pending.slice(0, Math.ceil(underWay / 2));
 }
 
 /** About its bytes: what counts is that nothing large goes uncounted. */

@@ -28,7 +28,11 @@ export async function appendRecord(
   const body = recordEnvelope(text, order.partId ?? deps.newRecordId());
   const metered = meteredBytes(Buffer.byteLength(body));
   if (metered > recordMeteredBytesMax) return fail({ code: 'record_too_large', meteredBytes: metered });
-  const appended = await appendBatch(deps, { ...order, records: [{ headers: [], body }], matchSeq: null });
+  const appended = await appendBatch(deps, {
+    ...order,
+    records: [{ headers: [], body, isEnvelope: true }],
+    matchSeq: null,
+  });
   if (!appended.ok) return appended;
   return succeed({ seq: appended.value.first, pendingVersion: appended.value.pendingVersion });
 }
