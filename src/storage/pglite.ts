@@ -12,6 +12,7 @@ import { databaseCloseTimeoutMs, databaseTimeoutMs } from '../domain/limits.ts';
 import type { Database, DatabaseProblem, SqlRow, SqlValue } from './database.ts';
 import { withinMs } from './deadline.ts';
 import { pgliteConnection } from './pglite-connection.ts';
+import { plannerSettings } from './planner-settings.ts';
 import { type Connection, repeatOnce, runTransaction } from './run-transaction.ts';
 import { openTurnstile } from './turnstile.ts';
 
@@ -28,6 +29,7 @@ export interface PgliteOptions {
 export async function openPglite(options: PgliteOptions): Promise<Database> {
   if (options.dataDir !== null) await ensureDataDir(options.dataDir);
   const engine = options.dataDir === null ? await PGlite.create() : await PGlite.create(options.dataDir);
+  await engine.exec(plannerSettings.map((setting) => `SET ${setting}`).join('; '));
   return pgliteDatabase(engine, options.onProblem);
 }
 

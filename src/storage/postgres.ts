@@ -18,6 +18,7 @@ import {
 } from '../domain/limits.ts';
 import type { Database, DatabaseProblem, SqlRow, SqlValue } from './database.ts';
 import { withinMs } from './deadline.ts';
+import { plannerSettings } from './planner-settings.ts';
 import { type Connection, repeatOnce, runTransaction } from './run-transaction.ts';
 import { openSideSession } from './side-session.ts';
 import { isConnectionLost, isStalePlan, toThrown } from './sql-errors.ts';
@@ -186,6 +187,8 @@ const ownSettings = [
   'options',
 ];
 
+const sessionSettings = ['DateStyle=ISO', 'TimeZone=UTC', 'client_min_messages=warning', ...plannerSettings];
+
 function clientConfig(url: string): pg.ClientConfig {
   const address = new URL(url);
   const options = address.searchParams.get('options') ?? '';
@@ -193,7 +196,7 @@ function clientConfig(url: string): pg.ClientConfig {
   return {
     connectionString: address.toString(),
     fallback_application_name: 'perdure',
-    options: `${options} -c DateStyle=ISO -c TimeZone=UTC -c client_min_messages=warning`.trimStart(),
+    options: `${options} ${sessionSettings.map((setting) => `-c ${setting}`).join(' ')}`.trimStart(),
     connectionTimeoutMillis: databaseTimeoutMs,
     // A little less than the statement, which otherwise hides that a lock was the cause.
     lock_timeout: databaseTimeoutMs - 100,
