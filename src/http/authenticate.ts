@@ -7,7 +7,13 @@ import { bearerBytesMax } from '../domain/limits.ts';
 import { permitsAll } from '../domain/scope.ts';
 import { verifyAttemptKey } from '../tokens/attempt-key.ts';
 import type { KeyRing } from '../tokens/key-ring.ts';
-import { isTokenShaped, type OneTimeToken, type VerifiedToken, verifyPublicToken } from '../tokens/verify.ts';
+import {
+  isTokenShaped,
+  type OneTimeToken,
+  type TokenVerdict,
+  type VerifiedToken,
+  verifyPublicToken,
+} from '../tokens/verify.ts';
 import { refuse } from './refusal.ts';
 import type { Caller, Route } from './route.ts';
 
@@ -27,8 +33,7 @@ export async function authenticate(
   if (bearer === undefined) return refuse({ code: 'credential_missing' });
 
   // What is no token at all goes by the table of keys alone, and waits for nothing.
-  if (!isTokenShaped(bearer)) return { caller: await admittedSecret(keys, bearer, accepted), once: null };
-  const verdict = await verifyPublicToken(keys, bearer);
+  const verdict: TokenVerdict = isTokenShaped(bearer) ? await verifyPublicToken(keys, bearer) : { kind: 'other' };
   if (verdict.kind === 'other') return { caller: await admittedSecret(keys, bearer, accepted), once: null };
   if (accepted !== 'secret or public') return refuse({ code: 'key_unknown' });
   switch (verdict.kind) {

@@ -1,28 +1,7 @@
 /** The gates of a batch of appends: only what an append goes by, as each column of a row takes time on both ends. */
-import type { GateFacts } from '../../domain/append.ts';
 import type { SessionId } from '../../domain/ids.ts';
 import type { SqlRow, Statement } from '../database.ts';
-
-/** A gate that this transaction holds. */
-export interface HeldGate extends GateFacts {
-  readonly sessionId: SessionId;
-  readonly attempt: number;
-  readonly waitedFor: boolean;
-}
-
-interface HeldRow extends SqlRow {
-  session_id: string;
-  run_no: number;
-  live: boolean;
-  attempt: number;
-  consumed: number;
-  next: number;
-  closed_at: Date | null;
-  closed_reason: string | null;
-  expires_at: Date | null;
-  expired_at: Date | null;
-  waited_for: boolean;
-}
+import { type HeldGate, type HeldRow, heldGateOf } from '../transitions/gate-row.ts';
 
 // NO KEY, as every transition locks it.
 const holdGatesSql = `
@@ -41,17 +20,3 @@ export const holdGatesStatement = (sessionIds: readonly SessionId[], wait: boole
 /** @param rows of that statement */
 export const gatesOf = (rows: readonly SqlRow[]): ReadonlyMap<SessionId, HeldGate> =>
   new Map((rows as readonly HeldRow[]).map((row) => [row.session_id as SessionId, heldGateOf(row)]));
-
-const heldGateOf = (row: HeldRow): HeldGate => ({
-  sessionId: row.session_id as SessionId,
-  runNumber: row.run_no,
-  live: row.live,
-  attempt: row.attempt,
-  consumed: row.consumed,
-  next: row.next,
-  closedAt: row.closed_at,
-  closedReason: row.closed_reason,
-  expiresAt: row.expires_at,
-  expiredAt: row.expired_at,
-  waitedFor: row.waited_for,
-});

@@ -3,8 +3,8 @@ import type { Fence } from '../../domain/attempt.ts';
 import type { SessionId } from '../../domain/ids.ts';
 import { kindOf } from '../../domain/stream.ts';
 import type { Sql, SqlRow, Statement } from '../database.ts';
+import type { HeldGate } from '../transitions/gate-row.ts';
 import { keyOf, type StreamArrivals } from './arrivals.ts';
-import type { HeldGate } from './hold-gates.ts';
 
 export interface Place {
   readonly next: number;

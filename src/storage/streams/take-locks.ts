@@ -7,8 +7,9 @@
  */
 import type { SessionId } from '../../domain/ids.ts';
 import type { TransactionSql } from '../database.ts';
+import type { HeldGate } from '../transitions/gate-row.ts';
 import type { StreamArrivals } from './arrivals.ts';
-import { gatesOf, type HeldGate, holdGatesStatement } from './hold-gates.ts';
+import { gatesOf, holdGatesStatement } from './hold-gates.ts';
 import { type Look, lookOf, lookStatement } from './look.ts';
 import { type LockedPlaces, lockOutsStatement, outsNeeded, outsOf } from './places.ts';
 

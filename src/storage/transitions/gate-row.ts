@@ -2,10 +2,32 @@
  * The gate row under its lock. Every transition begins here: lock, then look in NEW statements, because
  * a statement's snapshot is older than its wait for the lock (lifecycle R2).
  */
+import type { GateFacts } from '../../domain/append.ts';
 import type { Gate } from '../../domain/gate.ts';
 import type { EnvironmentName, SessionId } from '../../domain/ids.ts';
 import type { OwnedSession } from '../../domain/transition.ts';
 import type { Sql, SqlRow } from '../database.ts';
+
+/** A gate that this transaction holds, as far as an append goes by it. */
+export interface HeldGate extends GateFacts {
+  readonly sessionId: SessionId;
+  readonly attempt: number;
+  readonly waitedFor: boolean;
+}
+
+export interface HeldRow extends SqlRow {
+  session_id: string;
+  run_no: number;
+  live: boolean;
+  attempt: number;
+  consumed: number;
+  next: number;
+  closed_at: Date | null;
+  closed_reason: string | null;
+  expires_at: Date | null;
+  expired_at: Date | null;
+  waited_for: boolean;
+}
 
 /** A gate that this transaction holds, with the immutable facts of its session. */
 export interface LockedGate extends Gate {
@@ -15,23 +37,12 @@ export interface LockedGate extends Gate {
   readonly environment: EnvironmentName;
 }
 
-interface GateRow extends SqlRow {
-  session_id: string;
+interface GateRow extends HeldRow {
   owner: string;
   owner_started_at: Date;
-  run_no: number;
-  live: boolean;
-  attempt: number;
   began: number | null;
-  consumed: number;
-  next: number;
   wake_after: number | null;
   barren: number;
-  closed_at: Date | null;
-  closed_reason: string | null;
-  expires_at: Date | null;
-  expired_at: Date | null;
-  waited_for: boolean;
   external_id: string | null;
   task_identifier: string;
   environment: string;
@@ -72,27 +83,31 @@ export async function lockOwnGate(sql: Sql, order: OwnedSession): Promise<Locked
   return gate !== null && gate.owner === order.owner.id ? gate : null;
 }
 
+export const heldGateOf = (row: HeldRow): HeldGate => ({
+  sessionId: row.session_id as SessionId,
+  runNumber: row.run_no,
+  live: row.live,
+  attempt: row.attempt,
+  consumed: row.consumed,
+  next: row.next,
+  closedAt: row.closed_at,
+  closedReason: row.closed_reason,
+  expiresAt: row.expires_at,
+  expiredAt: row.expired_at,
+  waitedFor: row.waited_for,
+});
+
 function gateOf(row: GateRow): LockedGate {
   return {
-    sessionId: row.session_id as SessionId,
+    ...heldGateOf(row),
     externalId: row.external_id,
     taskIdentifier: row.task_identifier,
     environment: row.environment as EnvironmentName,
     owner: row.owner,
     ownerStartedAtMs: row.owner_started_at.getTime(),
-    runNumber: row.run_no,
-    live: row.live,
-    attempt: row.attempt,
     began: row.began,
-    consumed: row.consumed,
-    next: row.next,
     wakeAfter: row.wake_after,
     barren: row.barren,
-    closedAt: row.closed_at,
-    closedReason: row.closed_reason,
-    expiresAt: row.expires_at,
-    expiredAt: row.expired_at,
-    waitedFor: row.waited_for,
   };
 }
 

@@ -13,6 +13,7 @@ import type { Database, Sql } from '../database.ts';
 import { expireIfPast } from '../transitions/expire-gate.ts';
 import { lockGate, readClock } from '../transitions/gate-row.ts';
 import { insertWaitpoint } from './insert.ts';
+import { lockOutSql } from './register.ts';
 
 // One at a time for each key: the count and the idempotency key are looked at before the insert.
 const lockKeySql = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))';
@@ -90,7 +91,7 @@ const adoptSql = `
 async function adopt(sql: Sql, { id, workflowId }: { id: SessionId; workflowId: string }): Promise<void> {
   const gate = await lockGate(sql, id);
   if (gate === null) throw new Error(`session ${id} has no gate`);
-  await sql.query('SELECT FROM outs WHERE session_id = $1 FOR NO KEY UPDATE', [id]);
+  await sql.query(lockOutSql, [id]);
   const now = await readClock(sql);
   const session = stateOf(await expireIfPast(sql, gate, now), now);
   const early = await sql.query<Early>(earlySql, [id, workflowId]);

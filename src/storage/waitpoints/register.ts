@@ -36,7 +36,7 @@ export function registerWaitpoint(db: Database, order: WaitOrder): Promise<Regis
   });
 }
 
-const lockOutSql = 'SELECT FROM outs WHERE session_id = $1 FOR NO KEY UPDATE';
+export const lockOutSql = 'SELECT FROM outs WHERE session_id = $1 FOR NO KEY UPDATE';
 
 function gateAmong(gates: ReadonlyMap<SessionId, LockedGate>, sessionId: SessionId): LockedGate {
   const gate = gates.get(sessionId);
