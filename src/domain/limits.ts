@@ -150,6 +150,8 @@ export const repeatPauseMs = 50;
 export const databaseWaitersMax = 1_000;
 /** Distinct statement texts that are kept prepared on each connection; further ones are parsed on each use. */
 export const preparedStatementsMax = 500;
+/** Streams of which a process remembers how it left them, about 0.3 KB each. */
+export const knownStreamsMax = 10_000;
 /** Pooled connections: closed after this time without use, and after this age, so that a moved server is found. */
 export const connectionIdleMs = 60_000;
 export const connectionLifetimeSeconds = 3_600;

@@ -1,12 +1,10 @@
 /** What a batch of appends was planned to do, done in one statement. */
 import type { AppendPlan } from '../../domain/append.ts';
 import type { SessionId } from '../../domain/ids.ts';
-import { type NewRecord, shownAs } from '../../domain/record.ts';
 import { kindOf, type StreamKind, type StreamName } from '../../domain/stream.ts';
 import type { SqlValue, Statement, TransactionSql } from '../database.ts';
 import { keyOf } from './arrivals.ts';
-
-export type PlannedRecord = NewRecord & { readonly seq: number; readonly partId: string | null };
+import { type PlannedRecord, recordColumns } from './record-columns.ts';
 
 export interface StreamPlan extends Omit<AppendPlan, 'outcomes'> {
   readonly sessionId: SessionId;
@@ -19,19 +17,19 @@ const moveSql: Readonly<Record<StreamKind, (at: number) => string>> = {
   in: (at) => `
     UPDATE gates g SET next = plan.next, wake_after = coalesce(nullif(plan.wake_after, 0), g.wake_after)
     FROM unnest($${at}::text[], $${at + 1}::bigint[], $${at + 2}::int[]) AS plan (session_id, next, wake_after)
-    WHERE g.session_id = plan.session_id`,
+    WHERE g.session_id = ANY(ARRAY[plan.session_id])`,
   out: (at) => `
     UPDATE outs o SET next = plan.next, trimmed_before = plan.trimmed_before,
       settled = CASE WHEN plan.settled < 0 THEN o.settled ELSE plan.settled = 1 END
     FROM unnest($${at}::text[], $${at + 1}::bigint[], $${at + 2}::bigint[], $${at + 3}::int[])
       AS plan (session_id, next, trimmed_before, settled)
-    WHERE o.session_id = plan.session_id`,
+    WHERE o.session_id = ANY(ARRAY[plan.session_id])`,
   side: (at) => `
     UPDATE side_streams s SET next = plan.next, trimmed_before = plan.trimmed_before,
       settled = CASE WHEN plan.settled < 0 THEN s.settled ELSE plan.settled = 1 END
     FROM unnest($${at}::text[], $${at + 1}::text[], $${at + 2}::bigint[], $${at + 3}::bigint[], $${at + 4}::int[])
       AS plan (session_id, stream, next, trimmed_before, settled)
-    WHERE s.session_id = plan.session_id AND s.stream = plan.stream`,
+    WHERE s.session_id = ANY(ARRAY[plan.session_id]) AND s.stream = plan.stream`,
 };
 
 // Zero stands for no wake, empty text for no part id, no headers and no judgement, -1 for a flag that stays: none is
@@ -107,16 +105,3 @@ const moveColumns: Readonly<Record<StreamKind, (plans: readonly StreamPlan[]) =>
   out: placeColumns,
   side: (plans) => [plans.map((plan) => plan.stream), ...placeColumns(plans)],
 };
-
-function recordColumns(plans: readonly StreamPlan[]) {
-  const records = plans.flatMap((plan, order) => plan.records.map((record) => ({ ...record, planNo: order + 1 })));
-  return [
-    records.map((record) => record.planNo),
-    records.map((record) => record.seq),
-    records.map((record) => record.partId ?? ''),
-    records.map(({ headers }) => (headers.length === 0 ? '' : JSON.stringify(headers))),
-    records.map((record) => shownAs(record) ?? ''),
-    records.map(({ body }) => (typeof body === 'string' ? 0 : 1)),
-    records.map(({ body }) => (typeof body === 'string' ? body : Buffer.from(body).toString('hex'))),
-  ];
-}

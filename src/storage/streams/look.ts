@@ -16,22 +16,25 @@ export interface Look {
 }
 
 /**
- * One statement, begun after the gates were had (R2). The first part id at or after the wanted one, which only the index
- * of part ids has in that order: asked for equality and before the first ANALYZE, the planner took the primary key once
- * the index of part ids had grown a level more, at 6,000 records, and read the whole stream for each part id. So a look
- * for 64 of them took 14 ms instead of 0.1 (`npm run bench append`, first rounds with 64 in flight).
+ * The record `r` that holds the part id of `part`: the first part id at or after the wanted one, which only the index of
+ * part ids has in that order. Asked for equality and before the first ANALYZE, the planner took the primary key once the
+ * index of part ids had grown a level more, at 6,000 records, and read the whole stream for each part id. So a look for
+ * 64 of them took 14 ms instead of 0.1 (`npm run bench append`, first rounds with 64 in flight).
  */
-export const lookSql = `
-  SELECT clock.now, found.session_id, found.stream, found.part_id, found.seq, found.created_at
-  FROM (SELECT clock_timestamp() AS now) clock LEFT JOIN (
-    SELECT part.session_id, part.stream, part.part_id, r.seq, r.created_at
-    FROM unnest($1::text[], $2::text[], $3::text[]) AS part (session_id, stream, part_id)
+export const joinRecordOfPartSql = `
     CROSS JOIN LATERAL (
       SELECT session_id, stream, part_id, seq, created_at FROM records
       WHERE (session_id, stream, part_id) >= (part.session_id, part.stream, part.part_id)
       ORDER BY session_id, stream, part_id LIMIT 1
     ) r
-    WHERE r.session_id = part.session_id AND r.stream = part.stream AND r.part_id = part.part_id
+    WHERE r.session_id = part.session_id AND r.stream = part.stream AND r.part_id = part.part_id`;
+
+/** One statement, begun after the gates were had (R2). */
+export const lookSql = `
+  SELECT clock.now, found.session_id, found.stream, found.part_id, found.seq, found.created_at
+  FROM (SELECT clock_timestamp() AS now) clock LEFT JOIN (
+    SELECT part.session_id, part.stream, part.part_id, r.seq, r.created_at
+    FROM unnest($1::text[], $2::text[], $3::text[]) AS part (session_id, stream, part_id)${joinRecordOfPartSql}
   ) found ON true`;
 
 type FoundRow = {

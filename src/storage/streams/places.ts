@@ -89,6 +89,7 @@ const addSidesSql = `
 
 const lockSidesSql = `
   SELECT s.session_id, s.stream, s.next, s.trimmed_before, false AS waited_for
-  FROM side_streams s JOIN unnest($1::text[], $2::text[]) AS side (session_id, stream) USING (session_id, stream)
-  ORDER BY s.session_id, s.stream
+  FROM unnest($1::text[], $2::text[]) AS side (session_id, stream)
+  JOIN side_streams s ON s.session_id = ANY(ARRAY[side.session_id]) AND s.stream = side.stream
+  ORDER BY side.session_id, side.stream
   FOR NO KEY UPDATE OF s`;

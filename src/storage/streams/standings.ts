@@ -47,7 +47,8 @@ const claimKey = ({ sessionId, runNumber, attempt }: Omit<ClaimedAttempt, 'runId
 async function readLastClaims(sql: Sql, fenced: readonly FencedAppend[]): Promise<ReadonlySet<string>> {
   const rows = await sql.query<{ session_id: SessionId; no: number; attempts: number }>(
     `SELECT r.session_id, r.no, r.attempts
-     FROM runs r JOIN unnest($1::text[], $2::int[]) AS writer (session_id, no) USING (session_id, no)
+     FROM unnest($1::text[], $2::int[]) AS writer (session_id, no)
+     JOIN runs r ON r.session_id = ANY(ARRAY[writer.session_id]) AND r.no = writer.no
      WHERE r.finished_at IS NULL`,
     [fenced.map(({ attempt }) => attempt.sessionId), fenced.map(({ attempt }) => attempt.runNumber)],
   );

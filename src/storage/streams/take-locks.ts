@@ -21,7 +21,7 @@ export interface Locks extends LockedPlaces {
 
 /**
  * One round trip: what is locked and looked for is known before, and each statement's snapshot is taken when the one
- * before has its locks (R2). So a lone append takes two round trips, this one and the one that stores and commits.
+ * before has its locks (R2). So an append under locks takes two round trips, this one and the one that stores and commits.
  */
 export async function takeLocks(
   sql: TransactionSql,

@@ -20,18 +20,18 @@ const completeSql = `
     UPDATE waitpoints w
     SET state = 'record', record_seq = greatest(w.after_seq + 1, span.first), completed_at = clock_timestamp()
     FROM span
-    WHERE w.session_id = span.session_id AND w.stream = span.stream AND w.state = 'pending' AND w.after_seq < span.last
+    WHERE w.session_id = ANY(ARRAY[span.session_id]) AND w.stream = span.stream AND w.state = 'pending' AND w.after_seq < span.last
     RETURNING w.session_id
   ), gate AS (
     UPDATE gates g SET waited_for = EXISTS (
       SELECT FROM waitpoints w
       WHERE w.session_id = g.session_id AND w.stream = 'in' AND w.state = 'pending' AND w.after_seq >= span.last)
-    FROM span WHERE g.session_id = span.session_id AND span.stream = 'in'
+    FROM span WHERE g.session_id = ANY(ARRAY[span.session_id]) AND span.stream = 'in'
   ), out AS (
     UPDATE outs o SET waited_for = EXISTS (
       SELECT FROM waitpoints w
       WHERE w.session_id = o.session_id AND w.stream = 'out' AND w.state = 'pending' AND w.after_seq >= span.last)
-    FROM span WHERE o.session_id = span.session_id AND span.stream = 'out'
+    FROM span WHERE o.session_id = ANY(ARRAY[span.session_id]) AND span.stream = 'out'
   )
   SELECT DISTINCT session_id FROM done`;
 

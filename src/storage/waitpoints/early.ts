@@ -86,7 +86,7 @@ const adoptSql = `
     idempotency_digest = CASE WHEN NOT EXISTS (
       SELECT FROM waitpoints other WHERE other.session_id = $1 AND other.stream = w.stream
         AND other.idempotency_digest = w.idempotency_digest) THEN w.idempotency_digest END
-  FROM unnest($2::text[], $3::text[], $4::bigint[]) AS early (id, state, first) WHERE w.id = early.id`;
+  FROM unnest($2::text[], $3::text[], $4::bigint[]) AS early (id, state, first) WHERE w.id = ANY(ARRAY[early.id])`;
 
 async function adopt(sql: Sql, { id, workflowId }: { id: SessionId; workflowId: string }): Promise<void> {
   const gate = await lockGate(sql, id);

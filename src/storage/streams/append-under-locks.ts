@@ -1,9 +1,10 @@
 /**
- * A batch of appends, for many streams at once: lock, look in new statements, let the domain plan, apply in one
+ * A batch of appends whose course is not known before, for many streams at once: lock, look in new statements, let the domain plan, apply in one
  * statement. Locks are taken gates first, then `outs`, then side streams, each in the order of their keys.
  */
 import { type AppendPlan, planAppend } from '../../domain/append.ts';
-import { stateOf } from '../../domain/gate.ts';
+import type { Fence } from '../../domain/attempt.ts';
+import { isOpen, stateOf } from '../../domain/gate.ts';
 import type { SessionId } from '../../domain/ids.ts';
 import { isCommand } from '../../domain/record.ts';
 import type { Append, AppendAnswer } from '../../sessions/ports.ts';
@@ -15,23 +16,29 @@ import { applyPlans, type StreamPlan } from './apply.ts';
 import { byStream, keyOf, type StreamArrivals } from './arrivals.ts';
 import { consumeIn } from './consume-in.ts';
 import { discardTrimmed } from './discard-trimmed.ts';
+import { type KnownStream, unclaimedRunOf } from './known-streams.ts';
 import type { FirstStored } from './look.ts';
 import { lockOutsStatement, lockSides, placeAmong } from './places.ts';
+import { plannedRecords } from './record-columns.ts';
 import { readStandings } from './standings.ts';
 import { type Locks, takeLocks } from './take-locks.ts';
 
-export function appendBatch(
-  db: Database,
-  appends: readonly Append[],
-  wait: boolean,
-): Promise<readonly (AppendAnswer | 'busy')[]> {
+export interface LockedAppend {
+  /** One for each append, in order. */
+  readonly answers: readonly (AppendAnswer | 'busy')[];
+  /** Streams as they are left, by stream; null for those whose next append cannot be foreseen. */
+  readonly left: ReadonlyMap<string, KnownStream | null>;
+}
+
+export function appendUnderLocks(db: Database, appends: readonly Append[], wait: boolean): Promise<LockedAppend> {
   const streams = byStream(appends);
   return db.transaction(async (sql) => {
     const taken = await takeLocks(sql, streams, wait);
     const held = streams.filter(({ sessionId }) => taken.gates.has(sessionId));
     if (wait && held.length < streams.length) throw new Error('a record was appended to a session without a gate');
     const answers: (AppendAnswer | 'busy')[] = appends.map(() => 'busy');
-    if (held.length === 0) return answers;
+    const left = new Map<string, KnownStream | null>(streams.map((stream) => [keyOf(stream), null]));
+    if (held.length === 0) return { answers, left };
     const locks = await expirePast(sql, taken, held);
     const { gates, look } = locks;
     const places = { ...locks, places: new Map([...locks.places, ...(await lockSides(sql, held))]) };
@@ -50,7 +57,8 @@ export function appendBatch(
         seqOfPart: new Map([...firsts].map(([partId, { seq }]) => [partId, seq])),
         now: look.now,
       });
-      return { arrivals, plan, firsts, waitedFor: place.waitedFor, unclaimedRun: unclaimedRunOf(gate, arrivals) };
+      const fence = places.fences.get(arrivals.sessionId) ?? null;
+      return { arrivals, plan, firsts, gate, fence, waitedFor: place.waitedFor };
     });
     const plans = planned.flatMap(toApply);
     const spans = plans.flatMap(spanOf);
@@ -62,8 +70,9 @@ export function appendBatch(
     for (const stream of planned) {
       const storedAtMs = times.get(keyOf(stream.arrivals)) ?? 0;
       answerInto(answers, stream, { storedAtMs, completedWaits: woken.has(stream.arrivals.sessionId) });
+      left.set(keyOf(stream.arrivals), leftOf(stream, { now: look.now, storedAtMs }));
     }
-    return answers;
+    return { answers, left };
   });
 }
 
@@ -93,15 +102,13 @@ async function expirePast(sql: TransactionSql, taken: Locks, held: readonly Stre
   return takeLocks(sql, held, true);
 }
 
-const unclaimedRunOf = (gate: HeldGate, { stream }: StreamArrivals): number | null =>
-  stream === 'in' && gate.live && gate.attempt === 0 ? gate.runNumber : null;
-
 interface PlannedStream {
   readonly arrivals: StreamArrivals;
   readonly plan: AppendPlan;
   readonly firsts: ReadonlyMap<string, FirstStored>;
+  readonly gate: HeldGate;
+  readonly fence: Fence | null;
   readonly waitedFor: boolean;
-  readonly unclaimedRun: number | null;
 }
 
 interface Applied {
@@ -112,16 +119,7 @@ interface Applied {
 }
 
 function toApply({ arrivals, plan, waitedFor }: PlannedStream): readonly (StreamPlan & { waitedFor: boolean })[] {
-  const records = arrivals.appends.flatMap(({ append }, order) => {
-    const outcome = plan.outcomes[order];
-    if (outcome?.kind !== 'stored') return [];
-    // A repetition is found by the first of the append's records.
-    return append.records.map((record, offset) => ({
-      ...record,
-      seq: outcome.seq + offset,
-      partId: offset === 0 ? append.partId : null,
-    }));
-  });
+  const records = plannedRecords(arrivals, plan);
   if (records.length === 0 && plan.wakeAfter === null) return [];
   return [{ ...plan, sessionId: arrivals.sessionId, stream: arrivals.stream, records, waitedFor }];
 }
@@ -136,9 +134,10 @@ function spanOf({ sessionId, stream, records, waitedFor }: ReturnType<typeof toA
 
 function answerInto(
   answers: (AppendAnswer | 'busy')[],
-  { arrivals, plan, firsts, unclaimedRun }: PlannedStream,
+  { arrivals, plan, firsts, gate }: PlannedStream,
   { storedAtMs, completedWaits }: Applied,
 ): void {
+  const unclaimedRun = unclaimedRunOf(gate, arrivals.stream);
   arrivals.appends.forEach(({ index, append }, order) => {
     const outcome = plan.outcomes[order];
     if (outcome === undefined) throw new Error('an append has no outcome');
@@ -146,4 +145,24 @@ function answerInto(
     const atMs = outcome.kind === 'duplicate' && first !== undefined ? first.atMs : storedAtMs;
     answers[index] = { outcome, atMs, next: plan.next, wakeAfter: plan.wakeAfter, completedWaits, unclaimedRun };
   });
+}
+
+/** Known is what its next append will meet, unless somebody changes it: nobody waits, is to be woken, or is refused. */
+function leftOf(
+  { arrivals: { stream }, plan, gate, fence, waitedFor }: PlannedStream,
+  { now, storedAtMs }: { readonly now: Date; readonly storedAtMs: number },
+): KnownStream | null {
+  if (stream !== 'in' && stream !== 'out') return null;
+  if (waitedFor || plan.wakeAfter !== null || storedAtMs === 0 || !isOpen(gate, now)) return null;
+  const { runNumber, live, attempt } = gate;
+  const { next, trimmedBefore } = plan;
+  return {
+    runNumber,
+    live,
+    attempt,
+    fence: stream === 'out' ? fence : null,
+    next,
+    trimmedBefore,
+    lastAtMs: storedAtMs,
+  };
 }

@@ -1,0 +1,36 @@
+/** Records as arrays, one for each column: what both statements that store appends take. */
+import type { AppendPlan } from '../../domain/append.ts';
+import { type NewRecord, shownAs } from '../../domain/record.ts';
+import type { SqlValue } from '../database.ts';
+import type { StreamArrivals } from './arrivals.ts';
+
+export type PlannedRecord = NewRecord & { readonly seq: number; readonly partId: string | null };
+
+/** The records of a plan that are stored. A repetition is found by the first of its append's records. */
+export const plannedRecords = (
+  { appends }: StreamArrivals,
+  { outcomes }: Pick<AppendPlan, 'outcomes'>,
+): readonly PlannedRecord[] =>
+  appends.flatMap(({ append }, order) => {
+    const outcome = outcomes[order];
+    if (outcome?.kind !== 'stored') return [];
+    return append.records.map((record, offset) => ({
+      ...record,
+      seq: outcome.seq + offset,
+      partId: offset === 0 ? append.partId : null,
+    }));
+  });
+
+/** Number of the plan from 1, seq, part id, headers, judgement, whether the body is hexadecimal, body. */
+export function recordColumns(plans: readonly { readonly records: readonly PlannedRecord[] }[]): readonly SqlValue[] {
+  const records = plans.flatMap((plan, order) => plan.records.map((record) => ({ ...record, planNo: order + 1 })));
+  return [
+    records.map((record) => record.planNo),
+    records.map((record) => record.seq),
+    records.map((record) => record.partId ?? ''),
+    records.map(({ headers }) => (headers.length === 0 ? '' : JSON.stringify(headers))),
+    records.map((record) => shownAs(record) ?? ''),
+    records.map(({ body }) => (typeof body === 'string' ? 0 : 1)),
+    records.map(({ body }) => (typeof body === 'string' ? body : Buffer.from(body).toString('hex'))),
+  ];
+}
