@@ -36,6 +36,8 @@ function streamAt({ host }: URL, { path, secretKey }: { path: string; secretKey:
     },
     isStored: ({ status, body }) => status === 200 && body.startsWith('{"ok":true,"seq":'),
     replayRequest: requestText([`GET ${path}/records HTTP/1.1`, ...common]),
+    replayWithout: (firstRecords) =>
+      requestText([`GET ${path}/records?afterEventId=${firstRecords - 1} HTTP/1.1`, ...common]),
     recordsOfReplay: (body) =>
       (JSON.parse(body) as { records: readonly { data: string }[] }).records.map(({ data }) => data),
     tailRequest: requestText([`GET ${path} HTTP/1.1`, ...common, 'Accept: text/event-stream', 'Timeout-Seconds: 600']),

@@ -2,7 +2,7 @@
 import { closedLoop } from '../closed-loop.ts';
 import { httpClient } from '../http-connection.ts';
 import { settle, takeTurns } from '../rounds.ts';
-import { appendTo, type Served } from './appender.ts';
+import { appendTo, replayOf, type Served } from './appender.ts';
 import { type Chain, checkChains, type Faults, newChain, sumFaults } from './chain.ts';
 import { readBodyOf, splitEvents } from './event-reader.ts';
 import type { StreamServer } from './stream-server.ts';
@@ -15,7 +15,7 @@ export interface Replay {
 
 export interface ReplayStanding {
   readonly name: string;
-  readonly way: 'at once' | 'by SSE';
+  readonly way: 'at once' | 'at once, as never before' | 'by SSE';
   /** By round. */
   readonly replays: readonly Replay[];
 }
@@ -46,6 +46,9 @@ export async function replays({ servers, records, timeMs }: ReplayOptions): Prom
     const check = (texts: readonly string[]): void => void faults.push(checkChains(texts, filled.chains));
     const { name } = server;
     takers.push({ name, way: 'at once', take: () => readAtOnce(server, filled, check) });
+    if (filled.stream.replayWithout !== undefined) {
+      takers.push({ name, way: 'at once, as never before', take: asNeverBefore(server, filled, check) });
+    }
     takers.push({ name, way: 'by SSE', take: () => readByEvents(server, filled, check) });
   }
   const takes = takers.map(({ take }) => take);
@@ -79,6 +82,19 @@ async function readAtOnce({ url }: StreamServer, { stream }: Filled, check: Chec
   const { replay, body } = await readTimed({ url, request: stream.replayRequest }, () => false);
   check(stream.recordsOfReplay(body.toString('utf8')));
   return replay;
+}
+
+/** Each from another record on, so that no page of it was asked for before. */
+function asNeverBefore({ url }: StreamServer, { stream, http }: Filled, check: Check): () => Promise<Replay> {
+  let skipped = 0;
+  return async () => {
+    skipped += 1;
+    const request = stream.replayWithout?.(skipped) ?? stream.replayRequest;
+    const { replay, body } = await readTimed({ url, request }, () => false);
+    const missing = (await replayOf({ stream, http })).slice(0, skipped);
+    check([...missing, ...stream.recordsOfReplay(body.toString('utf8'))]);
+    return replay;
+  };
 }
 
 async function readByEvents({ url }: StreamServer, { stream }: Filled, check: Check): Promise<Replay> {

@@ -18,6 +18,8 @@ export interface ServedStream {
   /** Everything that is stored, at once. */
   readonly replayRequest: string;
   recordsOfReplay(body: string): readonly string[];
+  /** The same without its first records, for servers that remember what they were asked for; others do not have it. */
+  readonly replayWithout?: (firstRecords: number) => string;
   /** From the first record on, as server-sent events. */
   readonly tailRequest: string;
   /** Of one event; none when it brings no records. */

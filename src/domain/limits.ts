@@ -217,6 +217,8 @@ export const pageBytesMax = 262_144;
 /** One page of `/records`, which the database puts together: larger, because it is one text and no rows. */
 export const transcriptRecordsMax = 2_500;
 export const transcriptBytesMax = 524_288;
+/** Full pages of `/records` that a process keeps, in bytes. */
+export const transcriptCacheBytesMax = 67_108_864;
 /** UTF-16 units of a body that is parsed when it is stored, so that no reader has to. */
 export const judgedBodyLengthMax = 65_536;
 /** Every watched stream is looked at this often, all in one statement, also when every notification is lost. */

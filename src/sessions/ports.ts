@@ -158,12 +158,12 @@ export interface TranscriptRange {
 
 /** A page as `GET .../records` shows it. */
 export interface TranscriptPage {
-  /** Next seq to be assigned. */
+  /** Next seq to be assigned; of a range with an end of its own, maybe that end. */
   readonly next: number;
   /** Seq of the last record that the page covers, shown or not; null when there is none. */
   readonly last: number | null;
-  /** The shown records, with commas between them. */
-  readonly json: string;
+  /** The shown records, with commas between them, in UTF-8. */
+  readonly json: Buffer;
 }
 
 export interface StreamStore {

@@ -87,7 +87,7 @@ export interface StreamsDeps {
   readonly onFault: (cause: unknown) => void;
 }
 
-const emptyTranscript: TranscriptPage = { next: 0, last: null, json: '' };
+const emptyTranscript: TranscriptPage = { next: 0, last: null, json: Buffer.alloc(0) };
 const emptyPage: StreamPage = { next: 0, settled: false, records: [] };
 
 export function openStreams(deps: StreamsDeps): Streams {

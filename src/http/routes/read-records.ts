@@ -53,16 +53,17 @@ function firstSeqOf({ query }: Exchange): number {
  * together while this one is written.
  */
 async function* recordsJson(streams: Pick<Streams, 'readTranscript'>, stream: NamedStream, first: TranscriptPage) {
-  let separator = '';
+  let isFirst = true;
   yield '{"records":[';
   for (let page = first; ; ) {
     const from = page.last === null ? first.next : page.last + 1;
     const following = from < first.next ? streams.readTranscript(stream, { from, before: first.next }) : null;
     // It is awaited below, but for a reader that leaves before.
     following?.catch(() => {});
-    if (page.json !== '') {
-      yield `${separator}${page.json}`;
-      separator = ',';
+    if (page.json.length > 0) {
+      if (!isFirst) yield ',';
+      yield page.json;
+      isFirst = false;
     }
     if (following === null) break;
     page = await following;

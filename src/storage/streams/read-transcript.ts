@@ -5,6 +5,7 @@ import { kindOf, type StreamKind, type StreamPlace } from '../../domain/stream.t
 import type { TranscriptPage, TranscriptRange } from '../../sessions/ports.ts';
 import type { Sql, SqlRow } from '../database.ts';
 import { pageSql, placeSql, readStream } from './read.ts';
+import type { TranscriptCache } from './transcript-cache.ts';
 
 /**
  * What was judged when it was stored is spliced: nothing is parsed, and a page is one text instead of rows. For 10,000
@@ -13,7 +14,7 @@ import { pageSql, placeSql, readStream } from './read.ts';
  * window in the order of their seqs: to sort them again took a tenth of that time.
  */
 const transcriptSql = (kind: StreamKind): string => `
-  SELECT place.next, page.last, page.is_judged, page.json
+  SELECT place.next, place.trimmed_before <= $3 AS is_untrimmed, page.last, page.is_judged, page.json
   FROM (${placeSql[kind]}) place, LATERAL (
     SELECT max(seq) AS last, coalesce(bool_and(shown IS NOT NULL), true) AS is_judged,
       string_agg(
@@ -32,24 +33,49 @@ const transcriptSqls: Readonly<Record<StreamKind, string>> = {
 
 interface TranscriptRow extends SqlRow {
   next: number;
+  /** The page begins where it was asked to. */
+  is_untrimmed: boolean;
   last: number | null;
   is_judged: boolean;
   json: string | null;
 }
 
-const empty: TranscriptPage = { next: 0, last: null, json: '' };
+const empty: TranscriptPage = { next: 0, last: null, json: Buffer.alloc(0) };
+
+export interface TranscriptDeps {
+  readonly sql: Sql;
+  readonly cache: TranscriptCache;
+}
 
 export async function readTranscript(
-  sql: Sql,
+  { sql, cache }: TranscriptDeps,
   place: StreamPlace,
   { from, before }: TranscriptRange,
 ): Promise<TranscriptPage> {
+  const kept = cache.find(place, from);
+  if (kept !== null) {
+    // Whoever has an end has looked at the stream before.
+    const end = before ?? (await readEnd(sql, place, from));
+    if (end !== null && kept.last < end) return { next: end, ...kept };
+  }
   const { sessionId, stream } = place;
   const values = [sessionId, stream, from, before ?? Number.MAX_SAFE_INTEGER];
   const [row] = await sql.query<TranscriptRow>(transcriptSqls[kindOf(stream)], values);
   if (row === undefined) return empty;
-  if (!row.is_judged) return parsedTranscript(sql, place, { from, before });
-  return { next: row.next, last: row.last, json: row.json ?? '' };
+  const page = row.is_judged ? pageOf(row) : await parsedTranscript(sql, place, { from, before });
+  const { next, last, json } = page;
+  const isFull = last !== null && last + 1 < Math.min(next, before ?? next);
+  if (isFull && row.is_untrimmed) cache.keep(place, from, { last, json });
+  return page;
+}
+
+const pageOf = ({ next, last, json }: TranscriptRow): TranscriptPage => ({ next, last, json: Buffer.from(json ?? '') });
+
+/** Null when records from there on have been trimmed. */
+async function readEnd(sql: Sql, { sessionId, stream }: StreamPlace, from: number): Promise<number | null> {
+  const rows = await sql.query<{ next: number; trimmed_before: number }>(placeSql[kindOf(stream)], [sessionId, stream]);
+  const [row] = rows;
+  return row === undefined || row.trimmed_before > from ? null : row.next;
 }
 
 /** Some record of the page was not judged: all of it is parsed. */
@@ -64,6 +90,6 @@ async function parsedTranscript(
   return {
     next,
     last: wanted.at(-1)?.seq ?? null,
-    json: shown.map((record) => JSON.stringify(recordView(record))).join(','),
+    json: Buffer.from(shown.map((record) => JSON.stringify(recordView(record))).join(',')),
   };
 }

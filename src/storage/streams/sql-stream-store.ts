@@ -5,13 +5,15 @@ import { appendBatch } from './append-batch.ts';
 import { openKnownStreams } from './known-streams.ts';
 import { readNextSeqs, readStream } from './read.ts';
 import { readTranscript } from './read-transcript.ts';
+import { openTranscriptCache } from './transcript-cache.ts';
 
 export function sqlStreamStore(db: Database): StreamStore {
   const known = openKnownStreams();
+  const cache = openTranscriptCache();
   return {
     append: (appends, wait) => appendBatch({ db, known }, appends, wait),
     read: (place, from) => readStream(db, place, from),
-    readTranscript: (place, range) => readTranscript(db, place, range),
+    readTranscript: (place, range) => readTranscript({ sql: db, cache }, place, range),
     nextSeqs: (places) => readNextSeqs(db, places),
   };
 }
