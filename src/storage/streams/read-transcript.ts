@@ -48,16 +48,31 @@ export interface TranscriptDeps {
 }
 
 export async function readTranscript(
+  deps: TranscriptDeps,
+  place: StreamPlace,
+  range: TranscriptRange,
+): Promise<TranscriptPage> {
+  return (await readKept(deps, place, range)) ?? assemble(deps, place, range);
+}
+
+/** Null when the page must be put together. */
+async function readKept(
+  { sql, cache }: TranscriptDeps,
+  place: StreamPlace,
+  { from, before }: TranscriptRange,
+): Promise<TranscriptPage | null> {
+  const kept = cache.find(place, from);
+  if (kept === null) return null;
+  // Whoever has an end has looked at the stream before.
+  const end = before ?? (await readEnd(sql, place, from));
+  return end !== null && kept.last < end ? { next: end, ...kept } : null;
+}
+
+async function assemble(
   { sql, cache }: TranscriptDeps,
   place: StreamPlace,
   { from, before }: TranscriptRange,
 ): Promise<TranscriptPage> {
-  const kept = cache.find(place, from);
-  if (kept !== null) {
-    // Whoever has an end has looked at the stream before.
-    const end = before ?? (await readEnd(sql, place, from));
-    if (end !== null && kept.last < end) return { next: end, ...kept };
-  }
   const { sessionId, stream } = place;
   const values = [sessionId, stream, from, before ?? Number.MAX_SAFE_INTEGER];
   const [row] = await sql.query<TranscriptRow>(transcriptSqls[kindOf(stream)], values);
