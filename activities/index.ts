@@ -62,6 +62,8 @@ export function createActivities(deps: ActivityDeps): Activities {
       // Whoever waits for this row looks at it now; a lost notification only costs a poll tick.
       const { workflowExecution } = activityInfo();
       if (workflowExecution !== undefined) deps.changes.publish(workflowExecution.workflowId, committed);
+      // The caller's answer leaves before what the workflow is told is put into bytes: 0.25 ms.
+      await new Promise<void>((resolve) => setImmediate(resolve));
       return { ...answer, apiUrl: deps.apiUrl, closeGraceSeconds: deps.closeGraceSeconds };
     };
   return {

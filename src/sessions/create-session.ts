@@ -35,6 +35,8 @@ export interface CreateSessionOrder {
   readonly request: CreateRequest;
   /** Of one logical call: its retries carry the same. */
   readonly requestKey: string;
+  /** Called when nothing is left to do but to wait for a new session. */
+  readonly onWaiting?: () => void;
 }
 
 export interface CreatedSession {
@@ -58,7 +60,11 @@ export async function createSession(
   const session = newSession(deps, order);
   const started = await awaitRow(deps.changes, {
     workflowId,
-    send: () => deps.orders.start({ environment: order.environment, workflowId, session }),
+    send() {
+      const accepted = deps.orders.start({ environment: order.environment, workflowId, session });
+      order.onWaiting?.();
+      return accepted;
+    },
     read: () => deps.sessions.findByWorkflowId(workflowId),
     accept: (committed) => committed,
   });

@@ -55,19 +55,20 @@ export const createSessionRoute = ({ useCases, keys }: HttpParts): Route => ({
 
     const requestKey = requestKeyOf(exchange.get(requestKeyHeader));
     const { environment } = caller;
-    // The token of a session with an external id names nothing else, so it is signed while the session is made.
-    const [outcome, token] = await Promise.all([
-      useCases.createSession({ environment, request, requestKey }),
-      request.externalId === null ? null : signSessionToken(keys, caller, request.externalId),
-    ]);
-    const created = orRefuse(outcome);
+    // The token of a session with an external id names nothing else, so it is signed while Temporal has the order.
+    let signing: Promise<string> | null = null;
+    const onWaiting = () => {
+      if (request.externalId === null) return;
+      signing ??= signSessionToken(keys, caller, request.externalId);
+      // It is awaited below, but for a create that fails.
+      signing.catch(() => {});
+    };
+    const created = orRefuse(await useCases.createSession({ environment, request, requestKey, onWaiting }));
     exchange.state.sessionId = created.session.id;
     exchange.state.runId = created.runId;
     exchange.status = created.isCached ? 200 : 201;
-    exchange.body = createdSessionJson(
-      created,
-      token ?? (await signSessionToken(keys, caller, sessionKey(created.session))),
-    );
+    signing ??= signSessionToken(keys, caller, sessionKey(created.session));
+    exchange.body = createdSessionJson(created, await signing);
   },
 });
 

@@ -35,7 +35,9 @@ const duration = z.string().transform((value, issues): number => {
 const tag = text(tagLengthMax);
 
 const waitFields = z.object({
-  session: name(externalIdLengthMax).meta({ description: 'Id or external id.' }),
+  session: name(externalIdLengthMax).meta({
+    description: 'Id or external id; an external id may be of a session that is yet to be created.',
+  }),
   io: z.enum(['in', 'out']),
   timeout: timeout.optional().meta({ description: 'A duration such as `1h30m`, or an ISO date.' }),
   idempotencyKey: z.string().max(idempotencyKeyLengthMax).optional(),
