@@ -7,8 +7,9 @@ const ownModules = {
   domain: '^src/domain/',
   ports: '^src/sessions/(ports|waitpoint-ports)\\.ts$',
   facts: '^src/observe/facts\\.ts$',
+  deadline: '^src/deadline\\.ts$',
 };
-const { domain, ports, facts } = ownModules;
+const { domain, ports, facts, deadline } = ownModules;
 const nodeCore = { dependencyTypesNot: ['core'] };
 
 /** @param {string} name @param {string} from @param {{ to: string[], node?: boolean }} may */
@@ -50,6 +51,7 @@ const layers = [
       domain,
       ports,
       facts,
+      deadline,
       npm('pg'),
       npm('pg-[a-z-]+'),
       npm('@types/pg'),
@@ -64,6 +66,7 @@ const layers = [
       domain,
       ports,
       facts,
+      deadline,
       '^workflows/(messages|search-attributes)\\.ts$',
       '^src/live-process\\.ts$',
       npm('@temporalio/(activity|client|common|proto|worker)'),
@@ -71,7 +74,14 @@ const layers = [
     node: true,
   }),
   layer('tasks-need-no-server-code', '^src/tasks/', {
-    to: [domain, npm('@temporalio/(activity|client|common|worker)'), npm('eventsource-parser'), npm('tsx'), npm('zod')],
+    to: [
+      domain,
+      deadline,
+      npm('@temporalio/(activity|client|common|worker)'),
+      npm('eventsource-parser'),
+      npm('tsx'),
+      npm('zod'),
+    ],
     node: true,
   }),
   layer('tokens-sign-and-verify', '^src/tokens/', { to: [domain, ports, npm('jose')], node: true }),

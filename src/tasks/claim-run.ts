@@ -4,6 +4,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
+import { withinDeadline } from '../deadline.ts';
 import {
   claimAnswerBytesMax,
   claimDeadlineMs,
@@ -63,19 +64,26 @@ export async function claimRun(request: ClaimRequest): Promise<ClaimOutcome> {
 
 async function askOnce(request: ClaimRequest): Promise<ClaimOutcome> {
   try {
-    const response = await fetch(request.url, {
-      method: 'POST',
-      headers: { authorization: `Bearer ${request.secretKey}`, 'content-type': 'application/json' },
-      body: JSON.stringify({ attempt: request.attempt }),
-      // Followed, a redirect would turn the claim into a GET and carry the key to another address.
-      redirect: 'manual',
-      signal: AbortSignal.any([request.signal, AbortSignal.timeout(claimRequestTimeoutMs)]),
-    });
-    const text = await readBounded(response, claimAnswerBytesMax);
-    return readAnswer({ url: request.url, status: response.status, date: response.headers.get('date'), text });
+    const answer = await withinDeadline({ ms: claimRequestTimeoutMs, signal: request.signal }, (signal) =>
+      post(request, signal),
+    );
+    return readAnswer(answer);
   } catch (error) {
     return { kind: 'unanswered', problem: `${request.url} does not answer: ${describeFault(error)}` };
   }
+}
+
+async function post({ url, secretKey, attempt }: ClaimRequest, signal: AbortSignal): Promise<Answer> {
+  const response = await fetch(url, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${secretKey}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ attempt }),
+    // Followed, a redirect would turn the claim into a GET and carry the key to another address.
+    redirect: 'manual',
+    signal,
+  });
+  const text = await readBounded(response, claimAnswerBytesMax);
+  return { url, status: response.status, date: response.headers.get('date'), text };
 }
 
 interface Answer {

@@ -8,6 +8,7 @@ import { chmod, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { withinDeadline } from '../deadline.ts';
 
 /** The version that our settings for the server were chosen and measured with. */
 export const temporalCliVersion = '1.9.1';
@@ -40,7 +41,9 @@ export async function installByDownload(order: InstallOrder): Promise<void> {
   await installWhole(order, async (staging) => {
     const release = await findRelease(order);
     const archive = join(staging, 'archive.tar.gz');
-    await fetchArchive(release.archiveUrl, archive, order);
+    await withinDeadline({ ms: installDeadlineMs, signal: order.signal }, (signal) =>
+      fetchArchive(release.archiveUrl, archive, signal),
+    );
     await mkdir(join(staging, 'bin'));
     await runCommand('tar', ['-xzf', archive, '-C', join(staging, 'bin'), release.fileToExtract], order);
     await rename(join(staging, 'bin', release.fileToExtract), join(staging, 'bin', 'temporal'));
@@ -114,11 +117,11 @@ async function findRelease({ downloadUrl, signal }: InstallOrder): Promise<Relea
   const arch = process.arch === 'arm64' ? 'arm64' : 'amd64';
   const base = downloadUrl ?? defaultDownloadUrl;
   const query = new URLSearchParams({ platform, arch, format: 'tar.gz' });
-  const answer = await get(
-    `${base}/v${temporalCliVersion}?${query.toString()}`,
-    deadline(firstAnswerDeadlineMs, signal),
+  const url = `${base}/v${temporalCliVersion}?${query.toString()}`;
+  const answer = await withinDeadline({ ms: firstAnswerDeadlineMs, signal }, async (within) =>
+    (await get(url, within)).json(),
   );
-  const release = readRelease(await answer.json());
+  const release = readRelease(answer);
   // What is fetched will be run: a downgrade to plain HTTP must not be possible.
   if (new URL(release.archiveUrl).protocol !== new URL(base).protocol)
     throw new Error('the archive has no secure address');
@@ -135,8 +138,8 @@ function readRelease(answer: unknown): Release {
   return { archiveUrl, fileToExtract };
 }
 
-async function fetchArchive(url: string, path: string, { signal }: InstallOrder): Promise<void> {
-  const answer = await get(url, deadline(installDeadlineMs, signal));
+async function fetchArchive(url: string, path: string, signal: AbortSignal): Promise<void> {
+  const answer = await get(url, signal);
   if (answer.body === null) throw new Error(`${url} is empty`);
   let bytes = 0;
   const bounded = new Transform({
@@ -160,16 +163,23 @@ async function get(url: string, signal: AbortSignal): Promise<Response> {
   return answer;
 }
 
-const deadline = (ms: number, signal: AbortSignal | undefined): AbortSignal =>
-  signal === undefined ? AbortSignal.timeout(ms) : AbortSignal.any([AbortSignal.timeout(ms), signal]);
-
 /** Runs to its end within the deadline, or throws with the last thing that it said. */
-function runCommand(command: string, commandArguments: readonly string[], order: InstallOrder): Promise<void> {
+const runCommand = (command: string, commandArguments: readonly string[], order: InstallOrder): Promise<void> =>
+  withinDeadline({ ms: installDeadlineMs, signal: order.signal }, (signal) =>
+    runUnder(signal, { command, commandArguments, environment: order.environment }),
+  );
+
+interface Command extends Pick<InstallOrder, 'environment'> {
+  readonly command: string;
+  readonly commandArguments: readonly string[];
+}
+
+function runUnder(signal: AbortSignal, { command, commandArguments, environment }: Command): Promise<void> {
   return new Promise((resolve, reject) => {
     const child = spawn(command, commandArguments, {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: order.environment,
-      signal: deadline(installDeadlineMs, order.signal),
+      env: environment,
+      signal,
       killSignal: 'SIGKILL',
     });
     let output = '';

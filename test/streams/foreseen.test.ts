@@ -3,6 +3,7 @@
  * become of the session since this process saw it.
  */
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { AppendAnswer } from '../../src/sessions/ports.ts';
 import type { Database } from '../../src/storage/database.ts';
 import { sqlStreamStore } from '../../src/storage/streams/sql-stream-store.ts';
 import { describeEachDatabase, describePostgres } from '../harness/databases.ts';
@@ -20,6 +21,11 @@ function processOver(database: Database) {
     },
   });
   return { store, transactions: () => transactions };
+}
+
+function seqOf(answer: AppendAnswer | 'busy'): number {
+  if (answer === 'busy' || answer.outcome.kind !== 'stored') throw new Error(`not stored: ${JSON.stringify(answer)}`);
+  return answer.outcome.seq;
 }
 
 describeEachDatabase('after', (suite) => {
@@ -106,6 +112,42 @@ describeEachDatabase('what one process appends to a stream', (suite) => {
     const page = await store.read({ sessionId, stream: 'in' }, 1);
     expect(page.records.map(({ atMs }) => atMs)).toEqual([ahead.getTime(), ahead.getTime()]);
     expect(transactions()).toBe(1);
+  });
+});
+
+describePostgres('processes that append to one stream at once', (suite) => {
+  test('store every record once, in one order, whatever else changes the gate', async () => {
+    const life = await lifecycleOf(suite.database);
+    const session = await life.open();
+    const { sessionId } = session.view;
+    const stores = [suite.database, suite.openAnother(), suite.openAnother()].map((database) => processOver(database));
+    const perProcess = 100;
+    let isOver = false;
+    const meddling = (async () => {
+      for (let attempt = 1; !isOver; attempt += 1)
+        await suite.database.query('UPDATE gates SET barren = $2 WHERE session_id = $1', [sessionId, attempt % 7]);
+    })();
+    const appends = stores.map(async ({ store }, process) => {
+      const seqs: number[] = [];
+      for (let no = 0; no < perProcess; no += 1) {
+        const partId = `${process}-${no}`;
+        const append = appendOf(session, 'in', { partId });
+        const answer = await answerOf(store, append, false);
+        seqs.push(seqOf(answer === 'busy' ? await answerOf(store, append, true) : answer));
+      }
+      return seqs;
+    });
+    const seqs = await Promise.all(appends).finally(() => {
+      isOver = true;
+    });
+    await meddling;
+    const { records, gate } = await rowsOf(suite.database, sessionId);
+    expect(records.map(({ seq }) => seq)).toEqual(Array.from({ length: perProcess * 3 }, (_, seq) => seq));
+    expect(gate).toMatchObject({ next: perProcess * 3 });
+    const answered = seqs.flatMap((ofProcess, process) =>
+      ofProcess.map((seq, no) => [seq, `${process}-${no}`] as const),
+    );
+    expect(records.map(({ seq, part_id: partId }) => [seq, partId])).toEqual(answered.sort(([a], [b]) => a - b));
   });
 });
 

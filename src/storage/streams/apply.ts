@@ -4,7 +4,7 @@ import type { SessionId } from '../../domain/ids.ts';
 import { kindOf, type StreamKind, type StreamName } from '../../domain/stream.ts';
 import type { SqlValue, Statement, TransactionSql } from '../database.ts';
 import { keyOf } from './arrivals.ts';
-import { type PlannedRecord, recordColumns } from './record-columns.ts';
+import { insertRecordsSql, type PlannedRecord, recordColumns } from './record-columns.ts';
 
 export interface StreamPlan extends Omit<AppendPlan, 'outcomes'> {
   readonly sessionId: SessionId;
@@ -32,8 +32,7 @@ const moveSql: Readonly<Record<StreamKind, (at: number) => string>> = {
     WHERE s.session_id = ANY(ARRAY[plan.session_id]) AND s.stream = plan.stream`,
 };
 
-// Zero stands for no wake, empty text for no part id, no headers and no judgement, -1 for a flag that stays: none is
-// ever a value, and arrays hold no nulls.
+// Zero stands for no wake and -1 for a flag that stays: neither is ever a value, and arrays hold no nulls.
 const storeSql = `
   place AS MATERIALIZED (
     -- The clock may go back; the time of a stream's records does not. The order names the index: without statistics,
@@ -42,11 +41,7 @@ const storeSql = `
       greatest($3::timestamptz(3), (SELECT last.created_at FROM records last
         WHERE last.session_id = plan.session_id AND last.stream = plan.stream ORDER BY last.seq DESC LIMIT 1)) AS at
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS plan (session_id, stream, no)
-  ), stored AS (
-    INSERT INTO records (session_id, stream, seq, part_id, from_client, headers, shown, body, created_at)
-    SELECT place.session_id, place.stream, r.seq, nullif(r.part_id, ''), true, nullif(r.headers, '')::json,
-      nullif(r.shown, ''),
-      CASE WHEN r.is_hex = 1 THEN decode(r.body, 'hex') ELSE convert_to(r.body, 'UTF8') END, place.at
+  ), stored AS (${insertRecordsSql('place')}, place.at
     FROM unnest($4::int[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::int[], $10::text[])
       AS r (plan_no, seq, part_id, headers, shown, is_hex, body)
     JOIN place ON place.no = r.plan_no

@@ -21,6 +21,15 @@ export const plannedRecords = (
     }));
   });
 
+/**
+ * A record `r` of those arrays as it is inserted, up to its time. Empty text stands for no part id, no headers and no
+ * judgement: none is ever a value, and arrays hold no nulls.
+ */
+export const insertRecordsSql = (place: string): string => `
+    INSERT INTO records (session_id, stream, seq, part_id, from_client, headers, shown, body, created_at)
+    SELECT ${place}.session_id, ${place}.stream, r.seq, nullif(r.part_id, ''), true, nullif(r.headers, '')::json,
+      nullif(r.shown, ''), CASE WHEN r.is_hex = 1 THEN decode(r.body, 'hex') ELSE convert_to(r.body, 'UTF8') END`;
+
 /** Number of the plan from 1, seq, part id, headers, judgement, whether the body is hexadecimal, body. */
 export function recordColumns(plans: readonly { readonly records: readonly PlannedRecord[] }[]): readonly SqlValue[] {
   const records = plans.flatMap((plan, order) => plan.records.map((record) => ({ ...record, planNo: order + 1 })));

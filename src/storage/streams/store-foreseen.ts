@@ -10,7 +10,7 @@
 import type { Sql, SqlRow, Statement } from '../database.ts';
 import type { ForeseenPlan } from './foresee.ts';
 import { joinRecordOfPartSql } from './look.ts';
-import { recordColumns } from './record-columns.ts';
+import { insertRecordsSql, recordColumns } from './record-columns.ts';
 
 /** What no plan is of is left out. */
 const movedOutSql = `, moved_out AS (
@@ -45,10 +45,7 @@ const foreseenSql = (hasOut: boolean): string => `
     RETURNING fit.no
   )${hasOut ? movedOutSql : ''}, moved AS MATERIALIZED (
     SELECT no FROM moved_in${hasOut ? ' UNION ALL SELECT no FROM moved_out' : ''}
-  ), stored AS (
-    INSERT INTO records (session_id, stream, seq, part_id, from_client, headers, shown, body, created_at)
-    SELECT r.session_id, r.stream, r.seq, nullif(r.part_id, ''), true, nullif(r.headers, '')::json, nullif(r.shown, ''),
-      CASE WHEN r.is_hex = 1 THEN decode(r.body, 'hex') ELSE convert_to(r.body, 'UTF8') END, greatest((SELECT now FROM clock), r.last_at)
+  ), stored AS (${insertRecordsSql('r')}, greatest((SELECT now FROM clock), r.last_at)
     FROM unnest($12::text[], $13::text[], $14::timestamptz[], $15::int[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::int[], $21::text[])
       AS r (session_id, stream, last_at, plan_no, seq, part_id, headers, shown, is_hex, body)
     WHERE (r.plan_no IN (SELECT no FROM moved)) IS TRUE

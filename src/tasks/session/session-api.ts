@@ -4,6 +4,7 @@
  * and cursors only move forward.
  */
 import { setTimeout as delay } from 'node:timers/promises';
+import { withinDeadline } from '../../deadline.ts';
 import {
   callAnswerBytesMax,
   callDeadlineMs,
@@ -66,17 +67,27 @@ async function callUntilAnswered(options: SessionApiOptions, call: SessionCall):
   for (let pauseMs = callRetryFirstMs; ; pauseMs = Math.min(pauseMs * 2, callRetryMaxMs)) {
     ends.throwIfAborted();
     try {
-      const response = await request(options, call, AbortSignal.any([ends, AbortSignal.timeout(callRequestTimeoutMs)]));
-      const text = await readBounded(response, callAnswerBytesMax).catch((error: unknown) => {
-        throw unreachable(`${urlOf(options, call)} broke off its answer: ${describeFault(error)}`, error);
-      });
-      return { headers: response.headers, body: parseJson(text) };
+      return await answerInTime(options, call, ends);
     } catch (error) {
       ends.throwIfAborted();
       const leftMs = giveUpAt - Date.now();
       if (!isUnreachable(error) || leftMs <= 0) throw error;
       await delay(Math.min(jittered(pauseMs), leftMs), undefined, { signal: ends }).catch(() => undefined);
     }
+  }
+}
+
+/** One try, with its whole answer. */
+async function answerInTime(options: SessionApiOptions, call: SessionCall, ends: AbortSignal): Promise<CallAnswer> {
+  try {
+    return await withinDeadline({ ms: callRequestTimeoutMs, signal: ends }, async (signal) => {
+      const response = await request(options, call, signal);
+      const text = await readBounded(response, callAnswerBytesMax);
+      return { headers: response.headers, body: parseJson(text) };
+    });
+  } catch (error) {
+    if (error instanceof SessionError) throw error;
+    throw unreachable(`${urlOf(options, call)} does not end its answer: ${describeFault(error)}`, error);
   }
 }
 
