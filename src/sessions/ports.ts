@@ -168,7 +168,8 @@ export interface TranscriptPage {
 
 export interface StreamStore {
   /**
-   * One transaction. `busy`: nothing was done for this session, because somebody holds its gate.
+   * One transaction, or two where streams are not as this process knew them. `busy`: nothing was done for this session,
+   * because somebody holds its gate, or because the second failed after the first had stored what others sent.
    * @param wait for gates that are held; otherwise those sessions are answered `busy`
    */
   append(appends: readonly Append[], wait: boolean): Promise<readonly (AppendAnswer | 'busy')[]>;

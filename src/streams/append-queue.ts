@@ -177,11 +177,16 @@ class GroupCommit implements AppendQueue {
 
   #land(flight: Flight, answers: readonly (AppendAnswer | 'busy')[]): void {
     const committed = new Map<SessionId, { pending: Pending; answer: AppendAnswer }[]>();
+    for (const sessionId of flight.sessions) this.#queueOf(sessionId).isHeld = false;
     flight.batch.forEach((pending, index) => {
       const answer = answers[index] ?? 'busy';
       const { sessionId } = pending.append;
-      this.#queueOf(sessionId).isHeld = answer === 'busy';
-      if (answer === 'busy') return;
+      if (answer === 'busy') {
+        this.#queueOf(sessionId).isHeld = true;
+        // No gate was in its way: it failed beside others, and by itself it is told why.
+        pending.isSuspect ||= flight.wait;
+        return;
+      }
       const ofSession = committed.get(sessionId) ?? [];
       ofSession.push({ pending, answer });
       committed.set(sessionId, ofSession);

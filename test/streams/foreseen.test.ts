@@ -9,6 +9,7 @@ import { sqlStreamStore } from '../../src/storage/streams/sql-stream-store.ts';
 import { describeEachDatabase, describePostgres } from '../harness/databases.ts';
 import { type Lifecycle, lifecycleOf, rowsOf } from '../storage/lifecycle.ts';
 import { answerOf, appendOf, type Story, stored, stories, type World } from './foreseen-stories.ts';
+import { openStage } from './stage.ts';
 
 /** A process that appended a moment ago, and how many transactions it has opened since. */
 function processOver(database: Database) {
@@ -99,6 +100,17 @@ describeEachDatabase('what one process appends to a stream', (suite) => {
     expect(transactions()).toBe(2);
   });
 
+  test('is answered although another stream of the batch fails, which then is to go by itself', async () => {
+    const { store } = processOver(suite.database);
+    const [sound, broken] = [await life.open(), await life.open()];
+    const batch = () => [appendOf(sound, 'in'), appendOf(broken, 'in')];
+    await store.append(batch(), true);
+    await suite.database.query('DELETE FROM gates WHERE session_id = $1', [broken.view.sessionId]);
+    expect(await store.append(batch(), true)).toMatchObject([{ outcome: stored(1) }, 'busy']);
+    await expect(store.append([appendOf(broken, 'in')], true)).rejects.toThrow('without a gate');
+    expect(await answerOf(store, appendOf(sound, 'in'))).toMatchObject({ outcome: stored(2) });
+  });
+
   test('never goes back in time, though the clock does', async () => {
     const session = await life.open();
     await answerOf(sqlStreamStore(suite.database), appendOf(session, 'in'));
@@ -112,6 +124,36 @@ describeEachDatabase('what one process appends to a stream', (suite) => {
     const page = await store.read({ sessionId, stream: 'in' }, 1);
     expect(page.records.map(({ atMs }) => atMs)).toEqual([ahead.getTime(), ahead.getTime()]);
     expect(transactions()).toBe(1);
+  });
+});
+
+describeEachDatabase('an append that cannot be stored', (suite) => {
+  test('is told so, and holds up no other stream of its session', async () => {
+    const life = await lifecycleOf(suite.database);
+    const stage = await openStage(suite.database);
+    const session = await life.open();
+    await stage.seqOf(session, 'first');
+    await stage.seqOf(session, '"first"', { stream: 'out' });
+    await suite.database.query('DELETE FROM outs WHERE session_id = $1', [session.view.sessionId]);
+    let isTold = false;
+    const failing = stage
+      .append(session, '"lost"', { stream: 'out' })
+      .catch(String)
+      .finally(() => {
+        isTold = true;
+      });
+    let appended = 0;
+    // Others of the session are under way all the while.
+    const writers = Array.from({ length: 4 }, async () => {
+      while (!isTold && appended < 2_000) {
+        appended += 1;
+        await stage.seqOf(session, `${appended}`);
+      }
+    });
+    await Promise.all(writers);
+    expect(appended).toBeLessThan(2_000);
+    expect(await failing).toContain('without a gate');
+    expect(await stage.seqOf(session, 'last')).toBe(appended + 1);
   });
 });
 

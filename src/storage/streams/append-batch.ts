@@ -25,10 +25,14 @@ export async function appendBatch(
     deps.db,
     rest.map(({ append }) => append),
     wait,
-  );
-  for (const [key, stream] of locked.left) deps.known.learn(key, stream);
+  ).catch((error: unknown) => {
+    // The others are stored: they are answered, and what failed is told why when it is tried by itself.
+    if (rest.length < appends.length) return null;
+    throw error;
+  });
+  for (const [key, stream] of locked?.left ?? []) deps.known.learn(key, stream);
   rest.forEach(({ index }, order) => {
-    answers[index] = locked.answers[order] ?? 'busy';
+    answers[index] = locked?.answers[order] ?? 'busy';
   });
   return answers;
 }
