@@ -33,9 +33,14 @@ export function readFailpoints(text: string | null): Failpoints {
       if (point === undefined) return;
       point.hitsLeft -= 1;
       if (point.hitsLeft > 0) return;
+      const line = `failpoint ${name}: ${point.signal ?? 'hold'}\n`;
+      if (point.signal === null) {
+        // Any number of callers may be held, more than a pipe takes at once.
+        process.stderr.write(line);
+        return released;
+      }
       // Written before the signal strikes, whatever standard error is.
-      writeSync(2, `failpoint ${name}: ${point.signal ?? 'hold'}\n`);
-      if (point.signal === null) return released;
+      writeSync(2, line);
       points.delete(name);
       process.kill(process.pid, point.signal);
       // The signal is asynchronous: give it the turn of the event loop in which it strikes.

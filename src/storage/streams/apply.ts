@@ -33,6 +33,7 @@ const moveSql: Readonly<Record<StreamKind, (at: number) => string>> = {
 };
 
 // Zero stands for no wake and -1 for a flag that stays: neither is ever a value, and arrays hold no nulls.
+// A time is found by the number of its plan: as a join, each record went through all plans, a quarter of 500 sessions' 38 ms.
 const storeSql = `
   place AS MATERIALIZED (
     -- The clock may go back; the time of a stream's records does not. The order names the index: without statistics,
@@ -41,10 +42,9 @@ const storeSql = `
       greatest($3::timestamptz(3), (SELECT last.created_at FROM records last
         WHERE last.session_id = plan.session_id AND last.stream = plan.stream ORDER BY last.seq DESC LIMIT 1)) AS at
     FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS plan (session_id, stream, no)
-  ), stored AS (${insertRecordsSql('place')}, place.at
-    FROM unnest($4::int[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::int[], $10::text[])
-      AS r (plan_no, seq, part_id, headers, shown, is_hex, body)
-    JOIN place ON place.no = r.plan_no
+  ), stored AS (${insertRecordsSql}, ((SELECT array_agg(at ORDER BY no) FROM place))[r.plan_no]
+    FROM unnest($4::text[], $5::text[], $6::int[], $7::bigint[], $8::text[], $9::text[], $10::text[], $11::int[], $12::text[])
+      AS r (session_id, stream, plan_no, seq, part_id, headers, shown, is_hex, body)
   )`;
 
 type PlaceRow = { session_id: string; stream: string; at: Date };

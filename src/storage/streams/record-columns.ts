@@ -1,6 +1,7 @@
 /** Records as arrays, one for each column: what both statements that store appends take. */
 import type { AppendPlan } from '../../domain/append.ts';
 import { type NewRecord, shownAs } from '../../domain/record.ts';
+import type { StreamPlace } from '../../domain/stream.ts';
 import type { SqlValue } from '../database.ts';
 import type { StreamArrivals } from './arrivals.ts';
 
@@ -25,15 +26,23 @@ export const plannedRecords = (
  * A record `r` of those arrays as it is inserted, up to its time. Empty text stands for no part id, no headers and no
  * judgement: none is ever a value, and arrays hold no nulls.
  */
-export const insertRecordsSql = (place: string): string => `
+export const insertRecordsSql = `
     INSERT INTO records (session_id, stream, seq, part_id, from_client, headers, shown, body, created_at)
-    SELECT ${place}.session_id, ${place}.stream, r.seq, nullif(r.part_id, ''), true, nullif(r.headers, '')::json,
+    SELECT r.session_id, r.stream, r.seq, nullif(r.part_id, ''), true, nullif(r.headers, '')::json,
       nullif(r.shown, ''), CASE WHEN r.is_hex = 1 THEN decode(r.body, 'hex') ELSE convert_to(r.body, 'UTF8') END`;
 
-/** Number of the plan from 1, seq, part id, headers, judgement, whether the body is hexadecimal, body. */
-export function recordColumns(plans: readonly { readonly records: readonly PlannedRecord[] }[]): readonly SqlValue[] {
-  const records = plans.flatMap((plan, order) => plan.records.map((record) => ({ ...record, planNo: order + 1 })));
+interface RecordsOfPlan extends StreamPlace {
+  readonly records: readonly PlannedRecord[];
+}
+
+/** Session, stream, number of the plan from 1, seq, part id, headers, judgement, whether the body is hexadecimal, body. */
+export function recordColumns(plans: readonly RecordsOfPlan[]): readonly SqlValue[] {
+  const records = plans.flatMap(({ sessionId, stream, records: ofPlan }, order) =>
+    ofPlan.map((record) => ({ ...record, sessionId, stream, planNo: order + 1 })),
+  );
   return [
+    records.map(({ sessionId }) => sessionId),
+    records.map(({ stream }) => stream),
     records.map((record) => record.planNo),
     records.map((record) => record.seq),
     records.map((record) => record.partId ?? ''),

@@ -45,9 +45,9 @@ const foreseenSql = (hasOut: boolean): string => `
     RETURNING fit.no
   )${hasOut ? movedOutSql : ''}, moved AS MATERIALIZED (
     SELECT no FROM moved_in${hasOut ? ' UNION ALL SELECT no FROM moved_out' : ''}
-  ), stored AS (${insertRecordsSql('r')}, greatest((SELECT now FROM clock), r.last_at)
-    FROM unnest($12::text[], $13::text[], $14::timestamptz[], $15::int[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::int[], $21::text[])
-      AS r (session_id, stream, last_at, plan_no, seq, part_id, headers, shown, is_hex, body)
+  ), stored AS (${insertRecordsSql}, greatest((SELECT now FROM clock), r.last_at)
+    FROM unnest($12::timestamptz[], $13::text[], $14::text[], $15::int[], $16::bigint[], $17::text[], $18::text[], $19::text[], $20::int[], $21::text[])
+      AS r (last_at, session_id, stream, plan_no, seq, part_id, headers, shown, is_hex, body)
     WHERE (r.plan_no IN (SELECT no FROM moved)) IS TRUE
   ) SELECT moved.no, clock.now FROM moved, clock`;
 
@@ -84,10 +84,8 @@ function foreseenStatement(plans: readonly ForeseenPlan[]): Statement {
       plans.map(knownPlace),
       plans.map(({ plan }) => plan.next),
       plans.map(({ plan: { settled } }) => (settled === null ? -1 : Number(settled))),
-      records.map(({ sessionId }) => sessionId),
-      records.map(({ stream }) => stream),
       records.map(({ lastAtMs }) => new Date(lastAtMs).toISOString()),
-      ...recordColumns(plans),
+      ...recordColumns(plans.map(({ arrivals, records: ofPlan }) => ({ ...arrivals, records: ofPlan }))),
     ],
   };
 }
