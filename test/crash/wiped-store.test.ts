@@ -64,7 +64,8 @@ async function openLost() {
 /** What has become of the session; whichever way it was lost, the row says so in the end. */
 const outcomes: Readonly<Record<Kind, object>> = {
   answers: { closed_at: null, expired_at: null },
-  wakes: { live: true, next: 1, closed_at: null },
+  // A run has begun that was told of the record; a quick one is over at once.
+  wakes: { began: 1, next: 1, closed_at: null },
   'hands over': { live: true, run_no: 2 },
   closes: { live: false, closed_at: expect.any(Date), closed_reason: 'over' },
   expires: { live: false, expired_at: expect.any(Date), closed_at: null },
