@@ -40,16 +40,16 @@ export async function appendBatch(
 /** By place in the batch; nothing stands there for those that met something else. */
 async function appendAsForeseen({ db, known }: AppendDeps, plans: readonly ForeseenPlan[]): Promise<AppendAnswer[]> {
   // Whatever becomes of the statement, what was known before it is over.
-  for (const { arrivals } of plans) known.learn(keyOf(arrivals), null);
+  for (const stream of plans) known.learn(keyOf(stream), null);
   const times = await storeForeseen(db, plans);
   const answers: AppendAnswer[] = [];
-  for (const [order, { arrivals, plan, known: before }] of plans.entries()) {
+  for (const [order, stream] of plans.entries()) {
     const atMs = times.get(order);
     if (atMs === undefined) continue;
-    const { next, wakeAfter, outcomes } = plan;
-    known.learn(keyOf(arrivals), { ...before, next, lastAtMs: atMs });
-    const unclaimedRun = unclaimedRunOf(before, arrivals.stream);
-    arrivals.appends.forEach(({ index }, arrival) => {
+    const { next, wakeAfter, outcomes } = stream.plan;
+    known.learn(keyOf(stream), { ...stream.known, next, lastAtMs: atMs });
+    const unclaimedRun = unclaimedRunOf(stream.known, stream.stream);
+    stream.appends.forEach(({ index }, arrival) => {
       const outcome = outcomes[arrival];
       if (outcome === undefined) throw new Error('an append has no outcome');
       answers[index] = { outcome, atMs, next, wakeAfter, completedWaits: false, unclaimedRun };

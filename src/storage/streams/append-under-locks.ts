@@ -1,6 +1,7 @@
 /**
- * A batch of appends whose course is not known before, for many streams at once: lock, look in new statements, let the domain plan, apply in one
- * statement. Locks are taken gates first, then `outs`, then side streams, each in the order of their keys.
+ * A batch of appends whose course is not known before, for many streams at once: lock, look in new statements, let the
+ * domain plan, apply in one statement. Locks are taken gates first, then `outs`, then side streams, each in the order of
+ * their keys.
  */
 import { type AppendPlan, planAppend } from '../../domain/append.ts';
 import type { Fence } from '../../domain/attempt.ts';

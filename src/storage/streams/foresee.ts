@@ -1,13 +1,12 @@
 /** What a batch of appends will do if every stream is still as this process knows it: planned before any lock. */
-import { type AppendPlan, planAppend } from '../../domain/append.ts';
+import { type AppendPlan, type ArrivingAppend, planAppend } from '../../domain/append.ts';
 import { holdsFence, type WriterStanding } from '../../domain/attempt.ts';
 import type { Append } from '../../sessions/ports.ts';
 import { keyOf, type StreamArrivals } from './arrivals.ts';
 import type { KnownStream, KnownStreams } from './known-streams.ts';
 import { type PlannedRecord, plannedRecords } from './record-columns.ts';
 
-export interface ForeseenPlan {
-  readonly arrivals: StreamArrivals;
+export interface ForeseenPlan extends StreamArrivals {
   /** What it rests on. */
   readonly known: KnownStream;
   readonly plan: AppendPlan;
@@ -24,18 +23,18 @@ export function foresee(
     const known = knownStreams.find(keyOf(arrivals));
     const plan = known === null ? null : planOn(known, arrivals);
     if (known === null || plan === null) return null;
-    plans.push({ arrivals, known, plan, records: plannedRecords(arrivals, plan) });
+    plans.push({ ...arrivals, known, plan, records: plannedRecords(arrivals, plan) });
   }
   return plans;
 }
 
 function planOn(known: KnownStream, { stream, appends }: StreamArrivals): AppendPlan | null {
-  const standings = appends.map(({ append }) => standingOn(known, append));
-  const arriving = appends.flatMap(({ append }, order) => {
-    const standing = standings[order] ?? null;
-    return standing === null ? [] : [{ ...append, standing }];
-  });
-  if (arriving.length < appends.length) return null;
+  const arriving: ArrivingAppend[] = [];
+  for (const { append } of appends) {
+    const standing = standingOn(known, append);
+    if (standing === null) return null;
+    arriving.push({ ...append, standing });
+  }
   const { next, trimmedBefore } = known;
   const openGate = { ...known, consumed: 0, closedAt: null, closedReason: null, expiresAt: null, expiredAt: null };
   const plan = planAppend(openGate, { stream, next, trimmedBefore, arriving, seqOfPart: new Map(), now: new Date(0) });

@@ -66,26 +66,26 @@ export async function storeForeseen(sql: Sql, plans: readonly ForeseenPlan[]): P
 }
 
 function foreseenStatement(plans: readonly ForeseenPlan[]): Statement {
-  const records = plans.flatMap(({ arrivals, known, records: ofPlan }, order) =>
-    ofPlan.map(({ partId }) => ({ ...arrivals, planNo: order + 1, partId, lastAtMs: known.lastAtMs })),
+  const records = plans.flatMap(({ sessionId, stream, known: { lastAtMs }, records: ofPlan }, order) =>
+    ofPlan.map(({ partId }) => ({ sessionId, stream, planNo: order + 1, partId, lastAtMs })),
   );
   const parts = records.filter(({ partId }) => partId !== null);
   return {
-    text: plans.some(({ arrivals }) => arrivals.stream === 'out') ? foreseenSqls.withOut : foreseenSqls.inOnly,
+    text: plans.some(({ stream }) => stream === 'out') ? foreseenSqls.withOut : foreseenSqls.inOnly,
     values: [
       parts.map(({ planNo }) => planNo),
       parts.map(({ sessionId }) => sessionId),
       parts.map(({ stream }) => stream),
       parts.map(({ partId }) => partId ?? ''),
       plans.map((_plan, order) => order + 1),
-      plans.map(({ arrivals }) => arrivals.sessionId),
-      plans.map(({ arrivals }) => arrivals.stream),
+      plans.map(({ sessionId }) => sessionId),
+      plans.map(({ stream }) => stream),
       plans.map(knownGate),
       plans.map(knownPlace),
       plans.map(({ plan }) => plan.next),
       plans.map(({ plan: { settled } }) => (settled === null ? -1 : Number(settled))),
       records.map(({ lastAtMs }) => new Date(lastAtMs).toISOString()),
-      ...recordColumns(plans.map(({ arrivals, records: ofPlan }) => ({ ...arrivals, records: ofPlan }))),
+      ...recordColumns(plans),
     ],
   };
 }
