@@ -8,8 +8,9 @@ const ownModules = {
   ports: '^src/sessions/(ports|waitpoint-ports)\\.ts$',
   facts: '^src/observe/facts\\.ts$',
   deadline: '^src/deadline\\.ts$',
+  recentMap: '^src/recent-map\\.ts$',
 };
-const { domain, ports, facts, deadline } = ownModules;
+const { domain, ports, facts, deadline, recentMap } = ownModules;
 const nodeCore = { dependencyTypesNot: ['core'] };
 
 /** @param {string} name @param {string} from @param {{ to: string[], node?: boolean }} may */
@@ -24,7 +25,7 @@ function layer(name, from, may) {
 
 const layers = [
   layer('domain-is-pure', domain, { to: [] }),
-  layer('sessions-ask-the-domain-and-ports', '^src/sessions/', { to: [domain, facts, '^crypto$'] }),
+  layer('sessions-ask-the-domain-and-ports', '^src/sessions/', { to: [domain, facts, recentMap, '^crypto$'] }),
   layer('http-parses-and-calls-sessions', '^src/http/', {
     to: [
       domain,
@@ -39,7 +40,7 @@ const layers = [
     node: true,
   }),
   layer('streams-stay-below-http', '^src/streams/', {
-    to: [domain, ports, facts, '^src/storage/database\\.ts$'],
+    to: [domain, ports, facts, recentMap, '^src/storage/database\\.ts$'],
     node: true,
   }),
   layer('s2-fronts-the-streams', '^src/s2/', {
@@ -52,6 +53,7 @@ const layers = [
       ports,
       facts,
       deadline,
+      recentMap,
       npm('pg'),
       npm('pg-[a-z-]+'),
       npm('@types/pg'),
@@ -67,6 +69,7 @@ const layers = [
       ports,
       facts,
       deadline,
+      recentMap,
       '^workflows/(messages|search-attributes)\\.ts$',
       '^src/live-process\\.ts$',
       npm('@temporalio/(activity|client|common|proto|worker)'),

@@ -28,6 +28,7 @@ import type { Failpoints } from './sessions/ports.ts';
 import { reconcile } from './sessions/reconcile.ts';
 import { retrieveRun } from './sessions/retrieve-run.ts';
 import { retrieveSession } from './sessions/retrieve-session.ts';
+import { openSeenRows } from './sessions/seen-rows.ts';
 import { labelTeller } from './sessions/tell-labels.ts';
 import { updateSession } from './sessions/update-session.ts';
 import { workflowIdOf } from './sessions/workflow-id.ts';
@@ -180,7 +181,7 @@ function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
     onUntold: (sessionId, error) => options.log.warn({ sessionId, error }, 'Temporal shows old tags of a session'),
   });
   const parts = { sessions, runs, orders, observer, changes, failpoints };
-  const creating = { ...parts, tellLabels, newSessionId, now: () => new Date() };
+  const creating = { ...parts, rows: openSeenRows(parts.sessions), tellLabels, newSessionId, now: () => new Date() };
   return {
     createSession: (order) => createSession(creating, order),
     retrieveSession: (address) => retrieveSession({ sessions }, address),

@@ -59,3 +59,6 @@ export class Unavailable extends Error {
     this.part = part;
   }
 }
+
+/** Temporal knows a workflow of this id, open or ended, and has started no other. */
+export class AlreadyStarted extends Error {}

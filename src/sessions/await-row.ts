@@ -10,7 +10,7 @@ import type { Changes } from './ports.ts';
 
 export interface RowWait<Value> {
   readonly workflowId: string;
-  /** Resolves once Temporal has accepted the order; throws `Unavailable`. Sent again while nothing shows. */
+  /** Resolves once Temporal has accepted the order; throws `Unavailable`, which is waited out. Sent again while nothing shows. */
   send(): Promise<void>;
   /** The outcome, or null while the row does not show one. */
   read(): Promise<Value | null>;
@@ -19,21 +19,27 @@ export interface RowWait<Value> {
   readonly deadlineMs?: number;
 }
 
-/** @throws Unavailable after the deadline, naming the part that kept the outcome away; the order itself may stand */
+/**
+ * @throws Unavailable after the deadline, naming the part that kept the outcome away; the order itself may stand
+ * @throws what `send` or `read` throws beside it
+ */
 export async function awaitRow<Value>(changes: Pick<Changes, 'subscribe'>, wait: RowWait<Value>): Promise<Value> {
   const deadlineMs = wait.deadlineMs ?? answerDeadlineMs;
-  const state: WaitState = { deadlineAt: Date.now() + deadlineMs, late: () => new Unavailable('temporal') };
   const bell = createBell();
   const unsubscribe = changes.subscribe(wait.workflowId, bell.ring);
-  let alarm: NodeJS.Timeout | undefined;
-  // A step that hangs has its own deadline, which may end after ours: the caller does not wait for it.
-  const overdue = new Promise<never>((_resolve, reject) => {
-    alarm = setTimeout(() => reject(state.late()), deadlineMs);
+  let fail: (fault: unknown) => void = () => {};
+  const broken = new Promise<never>((_resolve, reject) => {
+    fail = reject;
   });
+  const late = () => new Unavailable('temporal');
+  const state: WaitState = { deadlineAt: Date.now() + deadlineMs, isSending: false, isOver: false, late, fail };
+  // A step that hangs has its own deadline, which may end after ours: the caller does not wait for it.
+  const alarm = setTimeout(() => fail(state.late()), deadlineMs);
   try {
-    return await Promise.race([pollUntil(wait, bell, state), overdue]);
+    return await Promise.race([pollUntil(wait, bell, state), broken]);
   } finally {
     clearTimeout(alarm);
+    state.isOver = true;
     unsubscribe();
     bell.silence();
   }
@@ -41,29 +47,53 @@ export async function awaitRow<Value>(changes: Pick<Changes, 'subscribe'>, wait:
 
 interface WaitState {
   readonly deadlineAt: number;
+  isSending: boolean;
+  /** The caller has left. */
+  isOver: boolean;
   /** What a deadline that passes now is blamed on. */
   late: () => Unavailable;
+  /** Ends the wait with a fault. */
+  readonly fail: (fault: unknown) => void;
 }
 
 async function pollUntil<Value>(wait: RowWait<Value>, bell: Bell, state: WaitState): Promise<Value> {
   let sendAt = 0;
   let tickMs = pollFirstMs;
-  while (Date.now() < state.deadlineAt) {
-    if (Date.now() >= sendAt) {
+  while (!state.isOver && Date.now() < state.deadlineAt) {
+    if (!state.isSending && Date.now() >= sendAt) {
       sendAt = Date.now() + resendIntervalMs;
-      if (await isDone(wait.send, state)) state.late = () => new Unavailable('session worker');
+      void sendBeside(wait, bell, state);
     }
-    const committed = await bell.heard(Math.min(tickMs, state.deadlineAt - Date.now()));
+    // A Temporal that takes its time does not keep a row away that is there already.
+    const committed = await bell.heard(Math.min(state.isSending ? pollMaxMs : tickMs, state.deadlineAt - Date.now()));
     tickMs = Math.min(tickMs * 2, pollMaxMs);
-    let found: Value | null = null;
-    if (committed?.workflowId === wait.workflowId) found = wait.accept?.(committed) ?? null;
-    if (found !== null) return found;
-    await isDone(async () => {
-      found = await wait.read();
-    }, state);
+    const found = await look(wait, committed, state);
     if (found !== null) return found;
   }
   throw state.late();
+}
+
+async function look<Value>(wait: RowWait<Value>, committed: Session | null, state: WaitState): Promise<Value | null> {
+  const handed = committed?.workflowId === wait.workflowId ? (wait.accept?.(committed) ?? null) : null;
+  if (handed !== null) return handed;
+  let found: Value | null = null;
+  await isDone(async () => {
+    found = await wait.read();
+  }, state);
+  return found;
+}
+
+async function sendBeside<Value>(wait: RowWait<Value>, bell: Bell, state: WaitState): Promise<void> {
+  state.isSending = true;
+  try {
+    if (!(await isDone(wait.send, state))) return;
+    state.late = () => new Unavailable('session worker');
+    bell.hurry(pollFirstMs);
+  } catch (fault) {
+    state.fail(fault);
+  } finally {
+    state.isSending = false;
+  }
 }
 
 /** A part that is down is waited for until the deadline; a fault is not. */
@@ -82,6 +112,8 @@ interface Bell {
   ring(committed?: Session): void;
   /** Resolves at the next ring, or at once if one came since the last call, or after the time; to the last row rung for. */
   heard(timeoutMs: number): Promise<Session | null>;
+  /** Whoever hears now waits no longer than this. */
+  hurry(timeoutMs: number): void;
   silence(): void;
 }
 
@@ -96,6 +128,10 @@ function createBell(): Bell {
     wake?.();
     wake = null;
   };
+  const settleIn = (timeoutMs: number) => {
+    if (timer !== null) clearTimeout(timer);
+    timer = setTimeout(settle, Math.max(0, timeoutMs));
+  };
   return {
     ring(committed) {
       last = committed ?? last;
@@ -106,11 +142,14 @@ function createBell(): Bell {
       if (!rung) {
         await new Promise<void>((resolve) => {
           wake = resolve;
-          timer = setTimeout(settle, Math.max(0, timeoutMs));
+          settleIn(timeoutMs);
         });
       }
       rung = false;
       return last;
+    },
+    hurry(timeoutMs) {
+      if (wake !== null) settleIn(timeoutMs);
     },
     silence: settle,
   };

@@ -1,7 +1,8 @@
-/** POST /api/v1/sessions: one indexed read, then the workflow if there is nothing to reuse, then the row again. */
+/** POST /api/v1/sessions: the workflow's order, after a look for a row to reuse if there may be one, then the row. */
 import { type CreateDecision, type CreateRequest, decideCreate, type NewSession } from '../domain/create-session.ts';
-import { fail, type Result, succeed } from '../domain/failure.ts';
+import { AlreadyStarted, fail, type Result, succeed } from '../domain/failure.ts';
 import type { Environment, RunId, SessionId } from '../domain/ids.ts';
+import { answerDeadlineMs } from '../domain/limits.ts';
 import { type Session, sessionStateOf } from '../domain/session.ts';
 import { awaitRow } from './await-row.ts';
 import { isPendingVersion } from './pending-version.ts';
@@ -14,12 +15,14 @@ import type {
   SessionOrders,
   SessionStore,
 } from './ports.ts';
+import type { SeenRows } from './seen-rows.ts';
 import { settled } from './settled.ts';
 import { haveOtherTags, type TellLabels } from './tell-labels.ts';
 import { workflowIdOf } from './workflow-id.ts';
 
 export interface CreateSessionDeps {
   readonly sessions: SessionStore;
+  readonly rows: SeenRows;
   readonly runs: RunStore;
   readonly orders: SessionOrders;
   readonly observer: RunObserver;
@@ -52,23 +55,56 @@ export async function createSession(
   order: CreateSessionOrder,
 ): Promise<Result<CreatedSession>> {
   const workflowId = workflowIdOf(order.environment.name, order.request.externalId, order.requestKey);
-  const stored = await deps.sessions.findByWorkflowId(workflowId);
-  const found = stored === null ? null : await settled(deps.sessions, stored);
-  const decision = decideCreate(found, order.request, deps.now());
+  const deadlineAt = Date.now() + answerDeadlineMs;
+  const mayBeNew = deps.rows.mayBeNew(workflowId) && decideCreate(null, order.request, deps.now()).kind === 'start';
+  const made = mayBeNew ? await startNewSession(deps, order, { workflowId, deadlineAt }) : null;
+  if (made !== null) return answerFrom(deps, order, made);
+  const found = await deps.rows.find(workflowId);
+  if (found !== null) return answerFrom(deps, order, found);
+  const decision = decideCreate(null, order.request, deps.now());
   if (decision.kind === 'refuse') return fail({ code: decision.code });
-  if (found !== null && decision.kind === 'reuse') return reuseSession(deps, order, { session: found, decision });
+  return answerFrom(deps, order, await startSession(deps, order, { workflowId, deadlineAt, by: deps.orders.start }));
+}
+
+interface SessionStart {
+  readonly workflowId: string;
+  readonly deadlineAt: number;
+}
+
+/** Null: there was one before, which may have a row. */
+async function startNewSession(
+  deps: CreateSessionDeps,
+  order: CreateSessionOrder,
+  start: SessionStart,
+): Promise<Session | null> {
+  try {
+    return await startSession(deps, order, { ...start, by: deps.orders.startNew });
+  } catch (thrown) {
+    if (thrown instanceof AlreadyStarted) return null;
+    throw thrown;
+  }
+}
+
+/** The row that shows: ours, or that of a create which was faster. */
+async function startSession(
+  deps: CreateSessionDeps,
+  order: CreateSessionOrder,
+  { workflowId, deadlineAt, by }: SessionStart & { readonly by: SessionOrders['start'] },
+): Promise<Session> {
   const session = newSession(deps, order);
-  const started = await awaitRow(deps.changes, {
+  const row = await awaitRow(deps.changes, {
     workflowId,
+    deadlineMs: Math.max(0, deadlineAt - Date.now()),
     send() {
-      const accepted = deps.orders.start({ environment: order.environment, workflowId, session });
+      const accepted = by({ environment: order.environment, workflowId, session });
       order.onWaiting?.();
       return accepted;
     },
-    read: () => deps.sessions.findByWorkflowId(workflowId),
+    read: () => deps.rows.find(workflowId),
     accept: (committed) => committed,
   });
-  return answerStarted(deps, order, started);
+  deps.rows.note(workflowId);
+  return row;
 }
 
 function newSession(deps: CreateSessionDeps, { request, requestKey }: CreateSessionOrder): NewSession {
@@ -85,12 +121,12 @@ function newSession(deps: CreateSessionDeps, { request, requestKey }: CreateSess
   };
 }
 
-/** The row is there: ours, or that of a create which was faster. */
-async function answerStarted(
+async function answerFrom(
   deps: CreateSessionDeps,
   order: CreateSessionOrder,
-  session: Session,
+  found: Session,
 ): Promise<Result<CreatedSession>> {
+  const session = await settled(deps.sessions, found);
   const decision = decideCreate(session, order.request, session.readAt);
   if (decision.kind === 'refuse') return fail({ code: decision.code });
   if (decision.kind === 'start') throw new Error(`session ${session.id} exists and was decided to be started`);

@@ -233,9 +233,18 @@ export type SessionAddress = Pick<Session, 'id' | 'workflowId' | 'externalId' | 
 
 export type HandOver = Pick<EndAndContinueOrder, 'runNumber' | 'reason' | 'requestKey' | 'externalDeploymentId'>;
 
+export interface StartOrder {
+  readonly environment: Environment;
+  readonly workflowId: string;
+  readonly session: NewSession;
+}
+
 /** Orders go in here. Resolves once Temporal has accepted the order; throws `Unavailable` otherwise. */
 export interface SessionOrders {
-  start(order: { environment: Environment; workflowId: string; session: NewSession }): Promise<void>;
+  /** Of the workflow that is open it changes nothing; one that has ended is started again. */
+  start(order: StartOrder): Promise<void>;
+  /** @throws AlreadyStarted */
+  startNew(order: StartOrder): Promise<void>;
   ensure(session: SessionAddress, runNumber: number): Promise<void>;
   /** A record waits for the successor of that run. */
   wake(session: SessionAddress, runNumber: number): Promise<void>;

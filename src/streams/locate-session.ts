@@ -1,6 +1,7 @@
 /** Which session a key names. What never changes about it is remembered, so that an append reads no wide row. */
 import { type Environment, parseSessionId, type SessionId, sessionIdPrefix } from '../domain/ids.ts';
 import { locatedSessionsMax } from '../domain/limits.ts';
+import { RecentMap } from '../recent-map.ts';
 import type { SessionStore } from '../sessions/ports.ts';
 
 export interface LocatedSession {
@@ -12,13 +13,10 @@ export interface LocatedSession {
 export type LocateSession = (environment: Environment, key: string) => Promise<LocatedSession | null>;
 
 export function sessionLocator(sessions: Pick<SessionStore, 'findById' | 'findByExternalId'>): LocateSession {
-  const located = new Map<string, LocatedSession>();
+  const located = new RecentMap<string, LocatedSession>(locatedSessionsMax);
 
   function remember(name: string, session: LocatedSession): LocatedSession {
-    located.delete(name);
     located.set(name, session);
-    const [oldest] = located.keys();
-    if (located.size > locatedSessionsMax && oldest !== undefined) located.delete(oldest);
     return session;
   }
 

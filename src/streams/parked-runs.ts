@@ -3,6 +3,7 @@ import { Unavailable } from '../domain/failure.ts';
 import type { Environment, EnvironmentName, SessionId } from '../domain/ids.ts';
 import { locatedSessionsMax } from '../domain/limits.ts';
 import type { TriggerConfig } from '../domain/trigger-config.ts';
+import { RecentMap } from '../recent-map.ts';
 import type { RunStore, SessionStore } from '../sessions/ports.ts';
 
 export interface UnclaimedRun {
@@ -25,13 +26,7 @@ export interface ParkedRunsDeps {
 /** A hint beside an answer: what cannot be found out in time is not said. */
 export function parkedRuns(deps: ParkedRunsDeps): (run: UnclaimedRun) => Promise<boolean> {
   /** Runs that are locked to no version: that never changes, and a plain Temporal worker never claims. */
-  const unlocked = new Set<string>();
-
-  function remember(name: string): void {
-    unlocked.add(name);
-    const [oldest] = unlocked;
-    if (unlocked.size > locatedSessionsMax && oldest !== undefined) unlocked.delete(oldest);
-  }
+  const unlocked = new RecentMap<string, true>(locatedSessionsMax);
 
   async function isParked(run: UnclaimedRun, name: string): Promise<boolean> {
     const session = await deps.sessions.findById(run.environment.id, run.sessionId);
@@ -39,7 +34,7 @@ export function parkedRuns(deps: ParkedRunsDeps): (run: UnclaimedRun) => Promise
     const isCurrent = session.currentRun.number === run.runNumber;
     const current = isCurrent ? await deps.runs.find(run.environment.id, session.currentRun.id) : null;
     const options = current?.options ?? session.triggerConfig;
-    if (options.lockToVersion === undefined && isCurrent) remember(name);
+    if (options.lockToVersion === undefined && isCurrent) unlocked.set(name, true);
     const { taskIdentifier } = session;
     return deps.isPendingVersion({ environment: run.environment.name, taskIdentifier, options });
   }

@@ -2,6 +2,7 @@
 import { Unavailable } from '../domain/failure.ts';
 import type { Environment, SessionId } from '../domain/ids.ts';
 import { takenWakesMax, wakeDeadlineMs } from '../domain/limits.ts';
+import { RecentMap } from '../recent-map.ts';
 import type { SessionOrders, SessionStore } from '../sessions/ports.ts';
 
 export interface DeadRun {
@@ -27,17 +28,14 @@ export interface RunWakerDeps {
 
 export function runWaker(deps: RunWakerDeps): RunWaker {
   /** Greatest run number per session whose wake Temporal has taken. Only ever saves a signal. */
-  const taken = new Map<SessionId, number>();
+  const taken = new RecentMap<SessionId, number>(takenWakesMax);
   const sending = new Map<string, Promise<void>>();
 
   async function send({ environment, sessionId, runNumber }: DeadRun): Promise<void> {
     const session = await deps.sessions.findById(environment.id, sessionId);
     if (session === null) throw new Error(`session ${sessionId} has no row`);
     await deps.orders.wake({ ...session, environment }, runNumber);
-    taken.delete(sessionId);
     taken.set(sessionId, runNumber);
-    const [oldest] = taken.keys();
-    if (taken.size > takenWakesMax && oldest !== undefined) taken.delete(oldest);
   }
 
   return {

@@ -3,6 +3,7 @@ import { type Client, WorkflowNotFoundError } from '@temporalio/client';
 import proto from '@temporalio/proto';
 import { Unavailable } from '../domain/failure.ts';
 import { describeDeadlineMs, pollersCacheEntriesMax, pollersCacheMs } from '../domain/limits.ts';
+import { RecentMap } from '../recent-map.ts';
 import type { OwnerObserver, PendingRun, RunObserver } from '../sessions/ports.ts';
 import { callTemporal } from './connect.ts';
 
@@ -26,7 +27,8 @@ export function temporalOwnerObserver(client: Client): OwnerObserver {
 }
 
 export function temporalRunObserver(client: Client, namespace: string): RunObserver {
-  const polled = new Map<string, { served: boolean; until: number }>();
+  /** Queue names come from callers. */
+  const polled = new RecentMap<string, { served: boolean; until: number }>(pollersCacheEntriesMax);
   return {
     pendingRun: (workflowId, runId) =>
       quietly(() => callTemporal(client, describeDeadlineMs, () => describeRun(client, workflowId, runId)), null),
@@ -37,8 +39,6 @@ export function temporalRunObserver(client: Client, namespace: string): RunObser
         () => callTemporal(client, describeDeadlineMs, () => hasPollers(client, namespace, taskQueue)),
         false,
       );
-      // Queue names come from callers: the oldest entry goes before the map grows beyond its bound.
-      if (polled.size >= pollersCacheEntriesMax) polled.delete(polled.keys().next().value ?? '');
       polled.set(taskQueue, { served, until: Date.now() + pollersCacheMs });
       return served;
     },

@@ -1,6 +1,6 @@
 /** Orders to a session's workflow: an eager start, or a signal that starts the workflow again if it was lost. */
 import { type Client, isGrpcServiceError } from '@temporalio/client';
-import { type SignalDefinition, WorkflowNotFoundError } from '@temporalio/common';
+import { type SignalDefinition, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/common';
 import {
   cancelRunSignal,
   closeSignal,
@@ -16,9 +16,9 @@ import {
 } from '../../workflows/messages.ts';
 import { type AttributedSession, sessionSearchAttributes } from '../../workflows/search-attributes.ts';
 import { sessionSummary } from '../domain/describe-session.ts';
-import { Unavailable } from '../domain/failure.ts';
+import { AlreadyStarted, Unavailable } from '../domain/failure.ts';
 import { orderDeadlineMs, workflowTaskTimeoutMs } from '../domain/limits.ts';
-import type { SessionAddress, SessionOrders } from '../sessions/ports.ts';
+import type { SessionAddress, SessionOrders, StartOrder } from '../sessions/ports.ts';
 import { callTemporal } from './connect.ts';
 
 /** Session workflows of all environments; tasks have queues of their own. */
@@ -39,19 +39,28 @@ export function temporalSessionOrders(deps: SessionOrdersDeps): SessionOrders {
         ...order,
       }),
     );
+  const start = ({ environment, workflowId, session }: StartOrder, policies?: typeof neverBefore) =>
+    send(client, () =>
+      client.workflow.start(sessionWorkflowType, {
+        ...startOptions(
+          workflowId,
+          { ...session, environment: environment.name },
+          { kind: 'create', environment, session },
+        ),
+        ...policies,
+        // Without a worker in this process the server would answer as if it had not been asked.
+        requestEagerStart: deps.hasLocalWorker,
+      }),
+    );
   return {
-    start: ({ environment, workflowId, session }) =>
-      send(client, () =>
-        client.workflow.start(sessionWorkflowType, {
-          ...startOptions(
-            workflowId,
-            { ...session, environment: environment.name },
-            { kind: 'create', environment, session },
-          ),
-          // Without a worker in this process the server would answer as if it had not been asked.
-          requestEagerStart: deps.hasLocalWorker,
-        }),
-      ),
+    start: (order) => start(order),
+    async startNew(order) {
+      try {
+        await start(order, neverBefore);
+      } catch (thrown) {
+        throw thrown instanceof WorkflowExecutionAlreadyStartedError ? new AlreadyStarted() : thrown;
+      }
+    },
     ensure: (session, runNumber) => signal(session, signalOf(ensureSignal, { runNumber })),
     wake: (session, runNumber) => signal(session, signalOf(wakeSignal, { runNumber })),
     cancelRun: (session, runId) => signal(session, signalOf(cancelRunSignal, { runId })),
@@ -72,6 +81,8 @@ async function signalIfOpen(client: Client, workflowId: string, signal: SignalDe
     if (!(thrown instanceof WorkflowNotFoundError)) throw thrown;
   }
 }
+
+const neverBefore = { workflowIdConflictPolicy: 'FAIL', workflowIdReusePolicy: 'REJECT_DUPLICATE' } as const;
 
 interface SignalOrder {
   readonly signal: string;

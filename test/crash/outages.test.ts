@@ -2,7 +2,7 @@
  * A part that a request needs is down, or so slow that it might as well be: the caller gets a 503 in the error shape
  * within the deadline, readiness says which part, and all goes on by itself when the part is back. Nothing half done.
  */
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { answerDeadlineMs } from '../../src/domain/limits.ts';
 import { migrate } from '../../src/storage/migrate.ts';
 import { openPostgres } from '../../src/storage/postgres.ts';
@@ -17,6 +17,8 @@ let temporal: PrivateTemporal;
 let postgres: PostgresServer;
 let site: Site;
 let server: TestServer;
+/** Has seen no session of the others. */
+let elsewhere: TestServer;
 let tasks: TestTasks;
 
 beforeAll(async () => {
@@ -28,6 +30,13 @@ beforeAll(async () => {
   server = await startTestServer({ site });
   tasks = await startTestTasks({ site, server });
 });
+
+// A server of each test's own, because one outage shows it what the next is to meet.
+beforeEach(async () => {
+  elsewhere = await startTestServer({ site });
+});
+
+afterEach(() => elsewhere?.stop());
 
 afterAll(async () => {
   await tasks?.stop();
@@ -72,7 +81,12 @@ describe('an outage', () => {
     if (part === 'temporal') {
       // What needs no order still answers: reads, and a cached create.
       expect((await server.api.session(before.body.id)).status).toBe(200);
-      expect((await server.api.create({ externalId: `before ${name}` })).status).toBe(200);
+      for (const { api } of [server, elsewhere]) {
+        expect((await api.create({ externalId: `before ${name}` })).status).toBe(200);
+      }
+    } else {
+      // Whoever knows that it is away orders nothing that would wait for it.
+      await expectUnavailable(() => server.api.create({ externalId: `ordered in vain ${name}` }), part);
     }
 
     await end();
@@ -85,6 +99,7 @@ describe('an outage', () => {
     // The session of before the outage: one run, whose attempt the outage may have cost, and no other.
     const { body } = await server.api.session(before.body.id);
     expect(body.currentRunId).toBe(before.body.runId);
+    expect((await server.api.session(`ordered in vain ${name}`)).status).toBe(404);
   });
 });
 

@@ -1,6 +1,9 @@
 /** Each operation in each state of a session: the table of protocol section 6. */
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { randomUUID } from 'node:crypto';
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Answer } from '../harness/api.ts';
+import { startTestServer, type TestServer } from '../harness/server.ts';
 import type { OpenedSession } from '../workflows/stage.ts';
 import { openSessionStage, openStates, type SessionStage, type State } from './session-stage.ts';
 
@@ -72,6 +75,51 @@ test.each(Object.keys(table) as State[])('a session that is %s', async (state) =
       await stage.rows(session);
     }),
   );
+});
+
+describe('a create at a process that has never seen the session', () => {
+  let elsewhere: TestServer;
+  beforeAll(async () => {
+    elsewhere = await startTestServer({ site: stage.site });
+  });
+  afterAll(() => elsewhere?.stop());
+
+  const executionOf = async ({ workflowId }: OpenedSession) =>
+    (await stage.client.workflow.getHandle(workflowId).describe()).runId;
+
+  test.each(Object.keys(table) as State[])('answers as any other when it is %s', async (state) => {
+    const session = await stage.inState(state);
+    const execution = await executionOf(session);
+    const [status, part] = table[state].create;
+    const create = () => elsewhere.api.create({ externalId: session.externalId, taskIdentifier: 'quick' });
+    expect(await create()).toMatchObject({ status, body: part });
+    // And once it has.
+    expect(await create()).toMatchObject({ status, body: part });
+    // Only a workflow that was lost is made again.
+    const isLost = state === 'workflow terminated';
+    expect((await executionOf(session)) === execution).toBe(!isLost);
+    const { runs } = await stage.rows(session);
+    expect(runs.length).toBeLessThanOrEqual(status === 200 ? 3 : 1);
+  });
+
+  test.each([{ externalId: randomUUID() }, {}])(
+    'gives the one that made it the same answer again: %o',
+    async (named) => {
+      const headers = { 'x-trigger-request-idempotency-key': randomUUID() };
+      const first = await stage.api.create(named, { headers });
+      const again = await elsewhere.api.create(named, { headers });
+      expect([first.status, again.status]).toEqual([201, 201]);
+      expect(again.body).toMatchObject({ id: first.body.id, runId: first.body.runId, isCached: false });
+    },
+  );
+
+  test('refuses an expiry in the past and starts nothing', async () => {
+    const externalId = randomUUID();
+    const answer = await elsewhere.api.create({ externalId, expiresAt: '2020-01-01T00:00:00Z' });
+    expect(answer).toMatchObject({ status: 409, body: { error: expect.stringContaining('expired') } });
+    const workflow = stage.client.workflow.getHandle(`session/dev/${externalId}`);
+    await expect(workflow.describe()).rejects.toThrow(WorkflowNotFoundError);
+  });
 });
 
 test('a hand-over and a close at once: both are answered, and no run starts after the close (I4)', async () => {

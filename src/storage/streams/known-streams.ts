@@ -5,6 +5,7 @@
 import type { Fence } from '../../domain/attempt.ts';
 import { knownStreamsMax } from '../../domain/limits.ts';
 import type { StreamName } from '../../domain/stream.ts';
+import { RecentMap } from '../../recent-map.ts';
 
 /** A stream of an open session, for whose records nobody waits. */
 export interface KnownStream {
@@ -34,16 +35,12 @@ export interface KnownStreams {
 
 /** Those that were appended to last, up to a bound. */
 export function openKnownStreams(): KnownStreams {
-  const streams = new Map<string, KnownStream>();
+  const streams = new RecentMap<string, KnownStream>(knownStreamsMax);
   return {
     find: (key) => streams.get(key) ?? null,
     learn(key, stream) {
-      streams.delete(key);
-      if (stream === null) return;
-      streams.set(key, stream);
-      if (streams.size <= knownStreamsMax) return;
-      const [oldest] = streams.keys();
-      if (oldest !== undefined) streams.delete(oldest);
+      if (stream === null) streams.delete(key);
+      else streams.set(key, stream);
     },
   };
 }
