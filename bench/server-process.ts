@@ -25,6 +25,10 @@ export interface ServerProcessOptions {
   readonly databaseUrl: string | null;
 }
 
+/** All servers of a bench have them, as the processes of one deployment do. */
+const secretKey = `tr_dev_${randomBytes(12).toString('hex')}`;
+const encryptionKey = randomBytes(32).toString('hex');
+
 const startDeadlineMs = 60_000;
 const command = fileURLToPath(new URL('../dist/src/cli.js', import.meta.url));
 
@@ -32,7 +36,6 @@ const command = fileURLToPath(new URL('../dist/src/cli.js', import.meta.url));
 export async function startServerProcess(options: ServerProcessOptions, stops: StopStack): Promise<ServerProcess> {
   const folder = mkdtempSync(join(tmpdir(), 'perdure-bench-'));
   const port = await freePort();
-  const secretKey = `tr_dev_${randomBytes(12).toString('hex')}`;
   const log = openSync(join(folder, 'log'), 'a');
   const child = spawn(process.execPath, [command, 'api'], {
     env: { ...environmentOf(options), PORT: String(port), SECRET_KEYS: secretKey, DATA_DIR: join(folder, 'data') },
@@ -70,7 +73,7 @@ function environmentOf({ temporalAddress, namespace, databaseUrl }: ServerProces
     HOME: process.env['HOME'] ?? '',
     TEMPORAL_ADDRESS: temporalAddress,
     TEMPORAL_NAMESPACE: namespace,
-    ENCRYPTION_KEY: randomBytes(32).toString('hex'),
+    ENCRYPTION_KEY: encryptionKey,
     LOG_FORMAT: 'json',
     // Rows that were put there in bulk have no workflow, and it would start one for each of them.
     RECONCILE_SECONDS: '0',

@@ -9,6 +9,10 @@ export interface CreateClient {
   create(load: Load): Promise<Slot>;
   /** Each call the same external id and body, of a session that exists. */
   createAgain(load: Load): Promise<Slot>;
+  /** Each call a session that this client has made at its server, asked of `server`, which has never seen it. */
+  createAt(server: CreateClient, load: Load): Promise<Slot>;
+  /** One call, with an answer's status that is wanted. @returns milliseconds */
+  send(externalId: string, wanted: 200 | 201): Promise<number>;
   /** One more session. */
   createOne(): Promise<{ readonly externalId: string }>;
   close(): void;
@@ -36,9 +40,18 @@ export function createClient(server: ServerProcess): CreateClient {
     return { externalId };
   }
 
+  /** Made here, and asked for nowhere else yet. */
+  const unasked: string[] = [];
   let known: Promise<{ externalId: string }> | null = null;
   return {
-    create: (load) => closedLoop(load, () => create(newExternalId(), 201)),
+    create: (load) =>
+      closedLoop(load, () => {
+        const externalId = newExternalId();
+        unasked.push(externalId);
+        return create(externalId, 201);
+      }),
+    createAt: ({ send }, load) => closedLoop(load, () => send(unasked.shift() ?? '', 200)),
+    send: create,
     async createAgain(load) {
       known ??= createOne();
       const { externalId } = await known;
