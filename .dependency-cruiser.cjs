@@ -40,11 +40,11 @@ const layers = [
     node: true,
   }),
   layer('streams-stay-below-http', '^src/streams/', {
-    to: [domain, ports, facts, recentMap, '^src/storage/database\\.ts$'],
+    to: [domain, ports, facts, deadline, recentMap, '^src/storage/database\\.ts$'],
     node: true,
   }),
   layer('s2-fronts-the-streams', '^src/s2/', {
-    to: [domain, facts, '^src/(streams|tokens)/', npm('@protobuf-ts/runtime'), npm('zod')],
+    to: [domain, facts, deadline, '^src/(streams|tokens)/', npm('@protobuf-ts/runtime'), npm('zod')],
     node: true,
   }),
   layer('storage-implements-ports', '^src/storage/', {
@@ -87,7 +87,7 @@ const layers = [
     ],
     node: true,
   }),
-  layer('tokens-sign-and-verify', '^src/tokens/', { to: [domain, ports, npm('jose')], node: true }),
+  layer('tokens-sign-and-verify', '^src/tokens/', { to: [domain, ports, deadline, npm('jose')], node: true }),
   layer('observe-turns-facts-into-logs', '^src/observe/', { to: [domain, npm('pino(-pretty)?')], node: true }),
   layer('config-reads-the-environment', '^src/config\\.ts$', { to: [domain, npm('zod')], node: true }),
   layer('activities-carry-out-ports', '^activities/', {

@@ -36,3 +36,19 @@ export async function withinDeadline<Value>(
     signal?.removeEventListener('abort', follow);
   }
 }
+
+/**
+ * Work that cannot be broken off: whoever waits for it leaves at the deadline, and what becomes of it is dropped.
+ * @throws what `late` makes, at the deadline
+ */
+export async function inTime<Value>(work: Promise<Value>, ms: number, late: () => Error): Promise<Value> {
+  let timer: NodeJS.Timeout | undefined;
+  const overdue = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(late()), Math.max(0, ms));
+  });
+  try {
+    return await Promise.race([work, overdue]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,4 +1,6 @@
 /** Parts stop in the reverse order of their start, each within its own time, whatever the others do. */
+import { inTime } from './deadline.ts';
+
 export interface StopStack {
   /** @param stop idempotent; given `deadlineMs` before the next part is stopped */
   push(name: string, stop: () => Promise<unknown>, deadlineMs: number): void;
@@ -18,7 +20,8 @@ export function createStopStack(onProblem: (problem: { part: string; error: unkn
   const stopAll = async () => {
     for (let step = steps.pop(); step !== undefined; step = steps.pop()) {
       try {
-        await within(step.stop(), step.deadlineMs);
+        const late = () => new Error(`did not stop within ${step.deadlineMs} ms`);
+        await inTime(step.stop(), step.deadlineMs, late);
       } catch (error) {
         onProblem({ part: step.name, error });
       }
@@ -28,16 +31,4 @@ export function createStopStack(onProblem: (problem: { part: string; error: unkn
     push: (name, stop, deadlineMs) => void steps.push({ name, stop, deadlineMs }),
     stop: () => (stopping ??= stopAll()),
   };
-}
-
-async function within(work: Promise<unknown>, deadlineMs: number): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`did not stop within ${deadlineMs} ms`)), deadlineMs);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { withinDeadline } from '../src/deadline.ts';
+import { inTime, withinDeadline } from '../src/deadline.ts';
 
 setFlagsFromString('--expose-gc');
 const collect = runInNewContext('gc') as () => void;
@@ -57,5 +57,29 @@ describe('work within a deadline', () => {
     await expect(withinDeadline({ ms: 60_000 }, async () => 1)).resolves.toBe(1);
     await expect(withinDeadline({ ms: 60_000 }, () => Promise.reject(new Error('no')))).rejects.toThrow('no');
     expect(timers()).toBe(before);
+  });
+});
+
+describe('work that cannot be broken off', () => {
+  const overdue = () => new Error('overdue');
+
+  test('is left at the deadline, and what it throws later is nobody’s', async () => {
+    let fail = (_fault: Error): void => {};
+    const work = new Promise<never>((_resolve, reject) => {
+      fail = reject;
+    });
+    await expect(inTime(work, 50, overdue)).rejects.toThrow('overdue');
+    // A rejection that nobody handles would fail this file.
+    fail(new Error('too late'));
+    await new Promise((resolve) => setImmediate(resolve));
+  });
+
+  test('answers in time, or fails as it does', async () => {
+    await expect(inTime(Promise.resolve(1), 1_000, overdue)).resolves.toBe(1);
+    await expect(inTime(Promise.reject(new Error('its own')), 1_000, overdue)).rejects.toThrow('its own');
+  });
+
+  test('whose time is over already is given none', async () => {
+    await expect(inTime(never, -1, overdue)).rejects.toThrow('overdue');
   });
 });

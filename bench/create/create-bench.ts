@@ -10,7 +10,7 @@
  *   HTTP costs counts against us, on both ends.
  * - create on PGlite: the same on the embedded database, which does not fsync.
  * - cached create: the same external id and body again.
- * - cached create, elsewhere: the first for a session that another process made, which costs a call to Temporal.
+ * - cached create, elsewhere: the first for a session that another process made.
  *
  * All are warmed up first: over its first two thousand calls a process takes up to half as much processor time again for
  * each, because its code is being compiled; ours has more code than the floor, and a server serves for longer than that.

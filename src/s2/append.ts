@@ -1,5 +1,5 @@
 /** One append of the data plane: what its token allows, through the one way into a stream, within its time. */
-
+import { inTime } from '../deadline.ts';
 import type { NewRecord } from '../domain/record.ts';
 import { withoutWebhookMark } from '../domain/record.ts';
 import { kindOf } from '../domain/stream.ts';
@@ -30,10 +30,12 @@ export async function append({ opened, session, streams }: Writer, due: DueAppen
   const records = kindOf(stream) === 'in' ? due.records.map(unmarked) : due.records;
   const { partId, matchSeq } = due;
   const appending = streams.appendBatch({ environment, session, stream, records, partId, matchSeq, attempt });
-  const result = await inTime(appending, due.withinMs);
+  const result = await inTime(appending, due.withinMs, late);
   if (!result.ok) throw new S2Error(refusalOf(result.failure));
   return result.value;
 }
+
+const late = () => new S2Error(refusal('upstream_timeout', 'The append was not acknowledged in time'));
 
 /** As an append over HTTP does it: only a server-side ingress may mark a message as coming from a webhook. */
 function unmarked(record: NewRecord): NewRecord {
@@ -52,20 +54,5 @@ function parseEnvelope(body: string): { readonly data: unknown } | null {
     return typeof value === 'object' && value !== null && 'data' in value ? value : null;
   } catch (error) {
     return error instanceof SyntaxError ? null : refuse('invalid', 'A record is nested too deeply');
-  }
-}
-
-async function inTime<Value>(work: Promise<Value>, withinMs: number): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    const error = new S2Error(refusal('upstream_timeout', 'The append was not acknowledged in time'));
-    timer = setTimeout(() => reject(error), Math.max(0, withinMs));
-  });
-  // Whoever has left in time must not be told of a fault that comes later, which would end the process.
-  work.catch(() => undefined);
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

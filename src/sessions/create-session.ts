@@ -56,12 +56,12 @@ export async function createSession(
 ): Promise<Result<CreatedSession>> {
   const workflowId = workflowIdOf(order.environment.name, order.request.externalId, order.requestKey);
   const deadlineAt = Date.now() + answerDeadlineMs;
-  const mayBeNew = deps.rows.mayBeNew(workflowId) && decideCreate(null, order.request, deps.now()).kind === 'start';
-  const made = mayBeNew ? await startNewSession(deps, order, { workflowId, deadlineAt }) : null;
-  if (made !== null) return answerFrom(deps, order, made);
-  const found = await deps.rows.find(workflowId);
-  if (found !== null) return answerFrom(deps, order, found);
   const decision = decideCreate(null, order.request, deps.now());
+  const isUnseen = decision.kind === 'start' && deps.rows.isExpectedNew(workflowId);
+  const made = isUnseen ? await startNewSession(deps, order, { workflowId, deadlineAt }) : null;
+  if (made !== null) return answerFrom(deps, order, made);
+  const found = await deps.rows.look(workflowId);
+  if (found !== null) return answerFrom(deps, order, found);
   if (decision.kind === 'refuse') return fail({ code: decision.code });
   return answerFrom(deps, order, await startSession(deps, order, { workflowId, deadlineAt, by: deps.orders.start }));
 }

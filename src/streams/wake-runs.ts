@@ -1,4 +1,5 @@
 /** A record that was stored on a dead run has Temporal take a signal before its append is acknowledged (I5). */
+import { inTime } from '../deadline.ts';
 import { Unavailable } from '../domain/failure.ts';
 import type { Environment, SessionId } from '../domain/ids.ts';
 import { takenWakesMax, wakeDeadlineMs } from '../domain/limits.ts';
@@ -44,19 +45,8 @@ export function runWaker(deps: RunWakerDeps): RunWaker {
       const key = `${run.sessionId}/${run.runNumber}`;
       const sent = sending.get(key) ?? send(run).finally(() => sending.delete(key));
       sending.set(key, sent);
-      await withinDeadline(sent).catch((cause: unknown) => deps.onUndelivered(run, cause));
+      const late = () => new Unavailable('temporal');
+      await inTime(sent, wakeDeadlineMs, late).catch((cause: unknown) => deps.onUndelivered(run, cause));
     },
   };
-}
-
-async function withinDeadline(work: Promise<void>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Unavailable('temporal')), wakeDeadlineMs);
-  });
-  try {
-    await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

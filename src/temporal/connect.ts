@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '@temporalio/client';
 import { IllegalStateError } from '@temporalio/common';
 import { DefaultLogger, type LogEntry, NativeConnection, Runtime } from '@temporalio/worker';
+import { inTime } from '../deadline.ts';
 import { Unavailable } from '../domain/failure.ts';
 
 export interface ConnectTarget {
@@ -132,20 +133,8 @@ export async function pingTemporal(connection: NativeConnection): Promise<void> 
   }
 }
 
-async function within<Value>(work: Promise<Value>, deadlineMs: number): Promise<Value> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => {
-      reject(new Unavailable('temporal', new Error(`no answer within ${deadlineMs} ms`)));
-    }, deadlineMs);
-  });
-  try {
-    return await Promise.race([work, late]);
-  } finally {
-    clearTimeout(timer);
-    work.catch(() => undefined);
-  }
-}
+const within = <Value>(work: Promise<Value>, deadlineMs: number): Promise<Value> =>
+  inTime(work, deadlineMs, () => new Unavailable('temporal', new Error(`no answer within ${deadlineMs} ms`)));
 
 /** The SDK has one runtime per process; the first connection of a process decides where its log goes. */
 function installRuntime(log: TemporalLog): void {

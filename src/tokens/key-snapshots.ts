@@ -1,5 +1,6 @@
 /** The table of keys as this process last saw it, and when it looks again. */
 import type { CryptoKey } from 'jose';
+import { inTime } from '../deadline.ts';
 import { Unavailable } from '../domain/failure.ts';
 import type { Environment, EnvironmentId } from '../domain/ids.ts';
 import type { AccessKey, RootKey, StoredKey } from './keys.ts';
@@ -71,7 +72,7 @@ export function snapshotKeeper(parts: KeyRingParts & { readonly onLoaded: () => 
   async function load(): Promise<void> {
     attemptedAtMs = now();
     try {
-      const rows = await Promise.race([parts.listLiveKeys(), failAfter(loadDeadlineMs)]);
+      const rows = await inTime(parts.listLiveKeys(), loadDeadlineMs, () => new Unavailable('database'));
       snapshot = await snapshotOf(rows, { ...parts, known: snapshot?.byId ?? new Map(), loadedAtMs: now() });
       lastError = null;
     } catch (error) {
@@ -120,12 +121,6 @@ export function snapshotKeeper(parts: KeyRingParts & { readonly onLoaded: () => 
       if (refreshing !== null) clearTimeout(refreshing);
     },
   };
-}
-
-function failAfter(deadlineMs: number): Promise<never> {
-  return new Promise((_, reject) => {
-    AbortSignal.timeout(deadlineMs).addEventListener('abort', () => reject(new Unavailable('database')));
-  });
 }
 
 interface SnapshotParts extends Pick<KeyRingParts, 'sealer' | 'report'> {

@@ -1,7 +1,7 @@
 /** Each operation in each state of a session: the table of protocol section 6. */
 import { randomUUID } from 'node:crypto';
 import { WorkflowNotFoundError } from '@temporalio/client';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { Answer } from '../harness/api.ts';
 import { startTestServer, type TestServer } from '../harness/server.ts';
 import type { OpenedSession } from '../workflows/stage.ts';
@@ -83,6 +83,12 @@ describe('a create at a process that has never seen the session', () => {
     elsewhere = await startTestServer({ site: stage.site });
   });
   afterAll(() => elsewhere?.stop());
+  // What it met last was new, so it orders the next one without a look.
+  beforeEach(async () => {
+    expect(await elsewhere.api.create({ externalId: randomUUID(), taskIdentifier: 'quick' })).toMatchObject({
+      status: 201,
+    });
+  });
 
   const executionOf = async ({ workflowId }: OpenedSession) =>
     (await stage.client.workflow.getHandle(workflowId).describe()).runId;
