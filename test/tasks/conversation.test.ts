@@ -160,6 +160,8 @@ describe.concurrent('a task that converses', () => {
     });
     const conversation = await stage.open(task, { idleTimeoutInSeconds: 600 });
     await conversation.say('hello');
+    // A run that has not begun when its session ends never does.
+    await stage.server.api.runWhen(conversation.runId, (run) => run.startedAt !== undefined);
     await stage.server.api.call(`/api/v1/sessions/${conversation.id}/close`, { method: 'POST', body: {} });
     expect((await conversation.ended()).output).toEqual({ read: 1, ended: true });
     expect((await conversation.records()).map(({ data }) => data)).toEqual(['', 'bye']);
