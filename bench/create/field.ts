@@ -15,9 +15,9 @@ export interface Field {
   readonly engines: Engines;
   readonly engine: EngineProcess;
   readonly onPostgres: Site;
-  /** Another process on the same database. */
-  readonly besidePostgres: Site;
   /** Another server and database, with many sessions in the table. */
   readonly onFilled: Site;
+  /** Another process on the same database. */
+  readonly besideFilled: Site;
   readonly onPglite: Site;
 }
