@@ -25,7 +25,7 @@ function layer(name, from, may) {
 
 const layers = [
   layer('domain-is-pure', domain, { to: [] }),
-  layer('sessions-ask-the-domain-and-ports', '^src/sessions/', { to: [domain, facts, recentMap, '^crypto$'] }),
+  layer('sessions-ask-the-domain-and-ports', '^src/sessions/', { to: [domain, facts, deadline, recentMap, '^crypto$'] }),
   layer('http-parses-and-calls-sessions', '^src/http/', {
     to: [
       domain,

@@ -211,7 +211,7 @@ export const wakeDeadlineMs = 2_000;
 export const takenWakesMax = 10_000;
 /** Sessions, and runs, whose unchanging facts are remembered, so that an append reads no wide row. */
 export const locatedSessionsMax = 10_000;
-/** Sessions whose rows a process remembers to have seen: about 200 bytes each. One more costs a call to Temporal. */
+/** Sessions whose rows a process remembers to have seen: about 200 bytes each. One more may cost a refused call to Temporal. */
 export const seenSessionsMax = 50_000;
 /** One page of a stream's records, in records and bytes; a single record may exceed the bytes. */
 export const pageRecordsMax = 500;

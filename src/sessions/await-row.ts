@@ -3,6 +3,7 @@
  * (architecture section 1). Notification only wakes earlier; the poll is the truth, and the order is sent
  * again every second, because a start can be swallowed by a workflow that is just completing (R5, V17).
  */
+import { inTime } from '../deadline.ts';
 import { Unavailable } from '../domain/failure.ts';
 import { answerDeadlineMs, pollFirstMs, pollMaxMs, resendIntervalMs } from '../domain/limits.ts';
 import type { Session } from '../domain/session.ts';
@@ -33,12 +34,10 @@ export async function awaitRow<Value>(changes: Pick<Changes, 'subscribe'>, wait:
   });
   const late = () => new Unavailable('temporal');
   const state: WaitState = { deadlineAt: Date.now() + deadlineMs, isSending: false, isOver: false, late, fail };
-  // A step that hangs has its own deadline, which may end after ours: the caller does not wait for it.
-  const alarm = setTimeout(() => fail(state.late()), deadlineMs);
   try {
-    return await Promise.race([pollUntil(wait, bell, state), broken]);
+    // A step that hangs has its own deadline, which may end after ours: the caller does not wait for it.
+    return await inTime(Promise.race([pollUntil(wait, bell, state), broken]), deadlineMs, () => state.late());
   } finally {
-    clearTimeout(alarm);
     state.isOver = true;
     unsubscribe();
     bell.silence();
