@@ -24,7 +24,7 @@ import { endAndContinue } from './sessions/end-and-continue.ts';
 import { listSessions } from './sessions/list-sessions.ts';
 import { newRecordId, newRunId, newSessionId, newWaitpointId } from './sessions/new-ids.ts';
 import { isPendingVersion } from './sessions/pending-version.ts';
-import type { Failpoints } from './sessions/ports.ts';
+import type { Failpoints, SessionOrders } from './sessions/ports.ts';
 import { reconcile } from './sessions/reconcile.ts';
 import { retrieveRun } from './sessions/retrieve-run.ts';
 import { retrieveSession } from './sessions/retrieve-session.ts';
@@ -42,6 +42,7 @@ import { sqlWaitpointStore } from './storage/waitpoints/sql-waitpoint-store.ts';
 import { openStreams, type Streams } from './streams/streams.ts';
 import { openWaitpoints, type Waitpoints } from './streams/waitpoints.ts';
 import { pingTemporal } from './temporal/connect.ts';
+import { LocalWorker } from './temporal/local-worker.ts';
 import { keepReconcileSchedule } from './temporal/reconcile-schedule.ts';
 import { temporalOwnerObserver, temporalRunObserver } from './temporal/run-observer.ts';
 import { temporalSessionOrders } from './temporal/session-orders.ts';
@@ -79,7 +80,9 @@ async function startParts(options: ServerOptions, stops: StopStack): Promise<Run
   await lockFolder(options, stops);
   // The embedded engines are independent and slow to start the first time.
   const [rows, temporal] = await bothOrNeither([openRows(options, stops), openTemporal(options, stops)]);
-  const parts: Parts = { options, stops, rows, temporal, failpoints };
+  const localWorker = roles.sessionWorker ? new LocalWorker() : null;
+  const orders = temporalSessionOrders({ client: temporal.client, localWorker });
+  const parts: Parts = { options, stops, rows, temporal, localWorker, orders, failpoints };
   const { apiUrl, devKey } = roles.api ? await startApi(parts) : await startWithoutApi(parts);
   log.info({ apiUrl, temporal: temporal.address, roles }, 'perdure is up');
   return {
@@ -111,6 +114,9 @@ interface Parts {
   readonly stops: StopStack;
   readonly rows: Rows;
   readonly temporal: TemporalParts;
+  /** Null without the role. */
+  readonly localWorker: LocalWorker | null;
+  readonly orders: SessionOrders;
   readonly failpoints: Failpoints;
 }
 
@@ -172,10 +178,9 @@ const probesOf = ({ rows, temporal }: Parts) => ({
   temporal: () => pingTemporal(temporal.connection),
 });
 
-function useCasesOf({ options, rows, temporal, failpoints }: Parts): UseCases {
+function useCasesOf({ options, rows, temporal, orders, failpoints }: Parts): UseCases {
   const { sessions, runs, changes } = rows;
   const observer = temporalRunObserver(temporal.client, temporal.namespace);
-  const orders = temporalSessionOrders({ client: temporal.client, hasLocalWorker: options.roles.sessionWorker });
   const tellLabels = labelTeller({
     orders,
     onUntold: (sessionId, error) => options.log.warn({ sessionId, error }, 'Temporal shows old tags of a session'),
@@ -209,13 +214,13 @@ function waitpointsOf({ options, rows, failpoints }: Parts, { locate }: Streams)
   });
 }
 
-function streamsOf({ options, rows, temporal, failpoints }: Parts): Streams {
-  const { log, roles } = options;
+function streamsOf({ options, rows, temporal, orders, failpoints }: Parts): Streams {
+  const { log } = options;
   const observer = temporalRunObserver(temporal.client, temporal.namespace);
   return openStreams({
     store: sqlStreamStore(rows.database),
     sessions: rows.sessions,
-    orders: temporalSessionOrders({ client: temporal.client, hasLocalWorker: roles.sessionWorker }),
+    orders,
     changes: rows.changes,
     failpoints,
     parking: { runs: rows.runs, isPendingVersion: (task) => isPendingVersion(observer, task) },
@@ -231,13 +236,14 @@ function streamsOf({ options, rows, temporal, failpoints }: Parts): Streams {
 }
 
 /** Does nothing without the role. */
-async function startWorker({ options, stops, rows, temporal, failpoints }: Parts, apiUrl: string): Promise<void> {
-  const { config, roles } = options;
-  if (!roles.sessionWorker) return;
+async function startWorker(parts: Parts, apiUrl: string): Promise<void> {
+  const { options, stops, rows, temporal, localWorker, orders, failpoints } = parts;
+  const { config } = options;
+  if (localWorker === null) return;
   const reconcilers = {
     repairs: sqlRepairStore(rows.database),
     owners: temporalOwnerObserver(temporal.client),
-    orders: temporalSessionOrders({ client: temporal.client, hasLocalWorker: true }),
+    orders,
   };
   const activities: Activities = createActivities({
     transitions: sqlTransitions(rows.database, newRunId),
@@ -263,6 +269,7 @@ async function startWorker({ options, stops, rows, temporal, failpoints }: Parts
       options.onFatal('the session worker failed');
     },
   });
+  if (worker.buildId !== null) localWorker.started(worker.buildId);
   stops.push('session worker', () => worker.stop(), 12_000);
   if (config.reconcileSeconds === 0) return;
   const onProblem = (cause: unknown) => options.log.warn({ error: cause }, 'the reconciler could not be scheduled');

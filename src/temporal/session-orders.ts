@@ -1,6 +1,11 @@
 /** Orders to a session's workflow: an eager start, or a signal that starts the workflow again if it was lost. */
 import { type Client, isGrpcServiceError } from '@temporalio/client';
-import { type SignalDefinition, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError } from '@temporalio/common';
+import {
+  type SearchAttributePair,
+  type SignalDefinition,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+} from '@temporalio/common';
 import {
   cancelRunSignal,
   closeSignal,
@@ -20,6 +25,7 @@ import { AlreadyStarted, Unavailable } from '../domain/failure.ts';
 import { orderDeadlineMs, workflowTaskTimeoutMs } from '../domain/limits.ts';
 import type { SessionAddress, SessionOrders, StartOrder } from '../sessions/ports.ts';
 import { callTemporal } from './connect.ts';
+import type { LocalWorker } from './local-worker.ts';
 
 /** Session workflows of all environments; tasks have queues of their own. */
 export const sessionTaskQueue = 'perdure/sessions';
@@ -27,11 +33,11 @@ export const sessionTaskQueue = 'perdure/sessions';
 export interface SessionOrdersDeps {
   /** Over the NativeConnection of this process's session worker, if it runs one: eager start needs that. */
   readonly client: Client;
-  readonly hasLocalWorker: boolean;
+  readonly localWorker: LocalWorker | null;
 }
 
 export function temporalSessionOrders(deps: SessionOrdersDeps): SessionOrders {
-  const { client } = deps;
+  const { client, localWorker } = deps;
   const signal = (session: SessionAddress, order: SignalOrder) =>
     send(client, () =>
       client.workflow.signalWithStart(sessionWorkflowType, {
@@ -39,19 +45,32 @@ export function temporalSessionOrders(deps: SessionOrdersDeps): SessionOrders {
         ...order,
       }),
     );
-  const start = ({ environment, workflowId, session }: StartOrder, policies?: typeof neverBefore) =>
-    send(client, () =>
+  const startWith = ({ environment, workflowId, session }: StartOrder, changes: StartChanges) => {
+    const options = startOptions(
+      workflowId,
+      { ...session, environment: environment.name },
+      { kind: 'create', environment, session },
+    );
+    return send(client, () =>
       client.workflow.start(sessionWorkflowType, {
-        ...startOptions(
-          workflowId,
-          { ...session, environment: environment.name },
-          { kind: 'create', environment, session },
-        ),
-        ...policies,
+        ...options,
+        ...changes.policies,
+        typedSearchAttributes: [...options.typedSearchAttributes, ...changes.attributes],
         // Without a worker in this process the server would answer as if it had not been asked.
-        requestEagerStart: deps.hasLocalWorker,
+        requestEagerStart: localWorker !== null,
       }),
     );
+  };
+  const start = async (order: StartOrder, policies?: typeof neverBefore) => {
+    const attributes = localWorker?.startAttributes ?? [];
+    try {
+      await startWith(order, { policies, attributes });
+    } catch (thrown) {
+      if (attributes.length === 0 || !causedBy(thrown, invalidArgument)) throw thrown;
+      await startWith(order, { policies, attributes: [] });
+      localWorker?.startsWithout();
+    }
+  };
   return {
     start: (order) => start(order),
     async startNew(order) {
@@ -83,6 +102,11 @@ async function signalIfOpen(client: Client, workflowId: string, signal: SignalDe
 }
 
 const neverBefore = { workflowIdConflictPolicy: 'FAIL', workflowIdReusePolicy: 'REJECT_DUPLICATE' } as const;
+
+interface StartChanges {
+  readonly policies: typeof neverBefore | undefined;
+  readonly attributes: readonly SearchAttributePair[];
+}
 
 interface SignalOrder {
   readonly signal: string;
@@ -118,16 +142,17 @@ async function send(client: Client, call: () => Promise<unknown>): Promise<void>
   try {
     await callTemporal(client, orderDeadlineMs, call);
   } catch (thrown) {
-    throw isTransient(thrown) ? new Unavailable('temporal', thrown) : thrown;
+    throw causedBy(thrown, transient) ? new Unavailable('temporal', thrown) : thrown;
   }
 }
 
 /** gRPC codes of a server that is away, overloaded, or too slow. */
-const transientCodes = new Set([1, 4, 8, 10, 13, 14]);
+const transient: ReadonlySet<number> = new Set([1, 4, 8, 10, 13, 14]);
+const invalidArgument: ReadonlySet<number> = new Set([3]);
 
-function isTransient(thrown: unknown): boolean {
+function causedBy(thrown: unknown, codes: ReadonlySet<number>): boolean {
   for (let cause = thrown, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
-    if (isGrpcServiceError(cause)) return transientCodes.has(cause.code);
+    if (isGrpcServiceError(cause)) return codes.has(cause.code);
   }
   return false;
 }

@@ -21,6 +21,8 @@ export interface SessionWorkerOptions {
 }
 
 export interface RunningWorker {
+  /** What it says of its code at each step; made by the SDK of the workflow bundle. */
+  readonly buildId: string | null;
   /** Finishes what it has begun, within the bound of `shutdownForceTime`. */
   stop(): Promise<void>;
 }
@@ -71,6 +73,7 @@ export async function startSessionWorker(options: SessionWorkerOptions): Promise
     if (!stopping) options.onFailed(thrown);
   });
   return {
+    buildId: worker.options.buildId ?? null,
     async stop() {
       stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();

@@ -1,9 +1,6 @@
 /** A Temporal of a test's own that suggests continue-as-new early: by default it does so after 4,096 events. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type PrivateTemporal, startPrivateTemporalWith } from '../harness/private-temporal.ts';
-import { temporalCliPath } from '../harness/temporal.ts';
+import type { PrivateTemporal } from '../harness/private-temporal.ts';
+import { startTunedTemporal } from '../harness/tuned-temporal.ts';
 import type { OpenedSession, Stage } from './stage.ts';
 import { type Execution, untilAtRest } from './wait.ts';
 
@@ -11,21 +8,8 @@ import { type Execution, untilAtRest } from './wait.ts';
 const suggestedEvents = 30;
 const pokesMax = 10;
 
-export async function startSuggestingTemporal(): Promise<PrivateTemporal> {
-  const folder = await mkdtemp(join(tmpdir(), 'perdure-suggesting-'));
-  const cliPath = join(folder, 'temporal');
-  const setting = `limit.historyCount.suggestContinueAsNew=${suggestedEvents}`;
-  const script = `#!/bin/sh\nexec '${temporalCliPath()}' "$@" --dynamic-config-value ${setting}\n`;
-  await writeFile(cliPath, script, { mode: 0o755 });
-  const server = await startPrivateTemporalWith({ cliPath });
-  return {
-    ...server,
-    async stop() {
-      await server.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
-  };
-}
+export const startSuggestingTemporal = (): Promise<PrivateTemporal> =>
+  startTunedTemporal(`limit.historyCount.suggestContinueAsNew=${suggestedEvents}`);
 
 /** Pokes an idle session until it has continued as new and is idle again; answers the execution that it left. */
 export async function outgrow(stage: Stage, session: OpenedSession): Promise<Execution> {
