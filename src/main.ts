@@ -269,7 +269,7 @@ async function startWorker(parts: Parts, apiUrl: string): Promise<void> {
       options.onFatal('the session worker failed');
     },
   });
-  if (worker.buildId !== null) localWorker.started(worker.buildId);
+  localWorker.started(worker.buildId);
   stops.push('session worker', () => worker.stop(), 12_000);
   if (config.reconcileSeconds === 0) return;
   const onProblem = (cause: unknown) => options.log.warn({ error: cause }, 'the reconciler could not be scheduled');

@@ -6,6 +6,7 @@ import {
   Worker,
   type WorkerOptions,
 } from '@temporalio/worker';
+import type { CompiledWorkerOptionsWithBuildId } from '@temporalio/worker/lib/worker-options.js';
 import { globalHandlers } from '@temporalio/worker/lib/workflow/vm-shared.js';
 import type { WorkflowBundleWithSourceMapAndFilename } from '@temporalio/worker/lib/workflow/workflow-worker-thread/input.js';
 import { stickyTimeoutMs } from '../domain/limits.ts';
@@ -22,7 +23,7 @@ export interface SessionWorkerOptions {
 
 export interface RunningWorker {
   /** What it says of its code at each step; made by the SDK of the workflow bundle. */
-  readonly buildId: string | null;
+  readonly buildId: string;
   /** Finishes what it has begun, within the bound of `shutdownForceTime`. */
   stop(): Promise<void>;
 }
@@ -73,7 +74,8 @@ export async function startSessionWorker(options: SessionWorkerOptions): Promise
     if (!stopping) options.onFailed(thrown);
   });
   return {
-    buildId: worker.options.buildId ?? null,
+    // oxlint-disable-next-line typescript/no-deprecated -- for versioning; a worker without it still says its id
+    buildId: (worker.options as CompiledWorkerOptionsWithBuildId).buildId,
     async stop() {
       stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();

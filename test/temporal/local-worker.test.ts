@@ -1,21 +1,22 @@
 /** What a start brings so that Temporal need not write it after the first step. */
+import { defineSearchAttributeKey } from '@temporalio/common';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { PrivateTemporal } from '../harness/private-temporal.ts';
 import { startTunedTemporal } from '../harness/tuned-temporal.ts';
 import { isCompleted, type OpenedSession, openStage, type Stage } from '../workflows/stage.ts';
 
-const buildIds = 'BuildIds';
+const buildIds = defineSearchAttributeKey('BuildIds', 'KEYWORD_LIST');
 
 /** As a list of builds stands in the first event, before any worker has done anything; null where there is none. */
 async function broughtBy(stage: Stage, { workflowId }: OpenedSession): Promise<string[] | null> {
   const { events } = await stage.client.workflow.getHandle(workflowId).fetchHistory();
   const started = events?.[0]?.workflowExecutionStartedEventAttributes;
-  const data = started?.searchAttributes?.indexedFields?.[buildIds]?.data;
+  const data = started?.searchAttributes?.indexedFields?.[buildIds.name]?.data;
   return data === undefined || data === null ? null : JSON.parse(Buffer.from(data).toString());
 }
 
 const shownFor = async (stage: Stage, { workflowId }: OpenedSession): Promise<unknown> =>
-  (await stage.client.workflow.getHandle(workflowId).describe()).searchAttributes[buildIds];
+  (await stage.client.workflow.getHandle(workflowId).describe()).typedSearchAttributes.get(buildIds);
 
 async function openIdle(stage: Stage): Promise<OpenedSession> {
   const session = await stage.open('quick');
@@ -49,7 +50,7 @@ describe('a server that lets a start name its build', () => {
       signal: 'poke',
     });
     const again = stage.client.workflow.getHandle(session.workflowId, signaledRunId);
-    await expect.poll(async () => (await again.describe()).searchAttributes[buildIds]).toEqual(brought);
+    await expect.poll(async () => (await again.describe()).typedSearchAttributes.get(buildIds)).toEqual(brought);
   });
 });
 
