@@ -3,7 +3,8 @@
  * hold while the machine's speed drifts; each has a process of its own, as it would in production.
  *
  * - floor: a trivial workflow started eagerly, timed inside its process from the call until its first local activity
- *   is called. No HTTP, no database. No create that goes through Temporal can be faster.
+ *   is called. No HTTP, no database. One at a time, no create that goes through Temporal can be faster; in a crowd one
+ *   can, because this workflow is over at once, and Temporal has to write down that as well.
  * - update-with-start: the bare alternative, timed inside the same process from the call until its answer.
  * - create: our server, compiled, with its session worker in the same process, on PostgreSQL with fsync on; timed at an
  *   HTTP client in this process, over kept-alive connections, from the call until the last byte of the 201. So what
