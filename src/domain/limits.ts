@@ -177,6 +177,8 @@ export const announcedSessionsMax = 6_000;
 export const reconcileBatch = 50;
 /** Unfinished runs whose workflow one round asks Temporal about, one call each; the next round goes on after them. */
 export const reconcilePage = 200;
+/** A run that has ended is in its row within milliseconds of the moment at which Temporal no longer has it. */
+export const orphanConfirmMs = 1_000;
 /** A round that takes longer is given up; the next one is due anyway. */
 export const reconcileRoundTimeoutMs = 60_000;
 export const reconcileIntervalDefaultSeconds = 10;

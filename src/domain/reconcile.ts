@@ -1,16 +1,17 @@
 /** What the reconciler looks for, and what it answers. Plain JSON: it crosses Temporal. */
-import type { SessionId } from './ids.ts';
+import type { RunId, SessionId } from './ids.ts';
 
-/** A row that says what should have happened by now, or whose workflow may be gone. */
+/** A row that says what should have happened by now. */
 export type Repair =
   /** A record was acknowledged on dead run `runNumber`, and nobody was woken for it. */
   | { readonly kind: 'wake'; readonly sessionId: SessionId; readonly runNumber: number }
   /** Past its expiry, and nobody has written that down. */
   | { readonly kind: 'expire'; readonly sessionId: SessionId };
 
-/** An unfinished run is executed by the workflow that owns its session, or by nobody. */
+/** Unfinished runs of a session: each is executed by the workflow that owns it, or by nobody. */
 export interface OwnedRuns {
   readonly sessionId: SessionId;
+  readonly runIds: readonly RunId[];
   readonly workflowId: string;
   readonly owner: string;
 }
@@ -19,7 +20,7 @@ export interface OwnedRuns {
 export interface ReconcileReport {
   readonly woken: number;
   readonly expired: number;
-  /** Sessions whose workflow was gone: Temporal's store was lost, or an operator ended it. */
+  /** Sessions with a run that nobody executed: Temporal's store was lost or set back, or an operator ended the workflow. */
   readonly adopted: number;
   /** Null: the round came to the end of the table. */
   readonly cursor: SessionId | null;

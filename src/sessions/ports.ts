@@ -283,10 +283,12 @@ export interface RepairStore {
   findOverdue(): Promise<readonly Repair[]>;
   /** Sessions with unfinished runs, in order of their ids, strictly after one. */
   findUnfinished(after: SessionId | null): Promise<readonly OwnedRuns[]>;
+  /** The same of one session; null where all runs have ended. */
+  findUnfinishedOf(sessionId: SessionId): Promise<OwnedRuns | null>;
   findAddress(sessionId: SessionId): Promise<SessionAddress | null>;
 }
 
 export interface OwnerObserver {
-  /** Whether the execution that a gate names as its owner is open. @throws Unavailable when Temporal does not say */
-  isOpen(workflowId: string, owner: string): Promise<boolean>;
+  /** Whether the execution that a gate names as its owner is open and has all these runs. @throws Unavailable when Temporal does not say */
+  executes(runs: OwnedRuns): Promise<boolean>;
 }

@@ -1,5 +1,5 @@
 /** Rows that the reconciler compares with Temporal. Never locks: what it orders is decided again under the gate. */
-import type { EnvironmentName, SessionId } from '../domain/ids.ts';
+import type { EnvironmentName, RunId, SessionId } from '../domain/ids.ts';
 import { reconcileBatch, reconcilePage } from '../domain/limits.ts';
 import type { OwnedRuns, Repair } from '../domain/reconcile.ts';
 import type { RepairStore, SessionAddress } from '../sessions/ports.ts';
@@ -13,15 +13,25 @@ const overdueSql = `
     AND ((wake_after = run_no AND NOT live) OR expires_at < clock_timestamp() - interval '2 s')
   LIMIT $1`;
 
-const unfinishedSql = `
-  SELECT DISTINCT r.session_id, s.workflow_id, g.owner
+const unfinishedSqlOf = (which: string) => `
+  SELECT r.session_id, s.workflow_id, g.owner, array_agg(r.id) AS run_ids
   FROM runs r JOIN gates g ON g.session_id = r.session_id JOIN sessions s ON s.id = r.session_id
-  WHERE r.finished_at IS NULL AND r.created_at < clock_timestamp() - interval '10 s' AND r.session_id > $1
-  ORDER BY r.session_id LIMIT $2`;
+  WHERE r.finished_at IS NULL AND r.created_at < clock_timestamp() - interval '10 s' AND ${which}
+  GROUP BY r.session_id, s.workflow_id, g.owner ORDER BY r.session_id LIMIT $2`;
+
+const unfinishedSql = unfinishedSqlOf('r.session_id > $1');
+const unfinishedOfSql = unfinishedSqlOf('r.session_id = $1');
 
 const addressSql = `
   SELECT s.id, s.workflow_id, s.external_id, s.type, s.task_identifier, s.tags, e.id AS environment_id, e.name
   FROM sessions s JOIN environments e ON e.id = s.environment_id WHERE s.id = $1`;
+
+interface UnfinishedRow extends SqlRow {
+  session_id: SessionId;
+  workflow_id: string;
+  owner: string;
+  run_ids: RunId[];
+}
 
 interface AddressRow extends SqlRow {
   id: string;
@@ -48,13 +58,11 @@ export function sqlRepairStore(db: Database): RepairStore {
       );
     },
     async findUnfinished(after) {
-      const rows = await db.query<{ session_id: SessionId; workflow_id: string; owner: string }>(unfinishedSql, [
-        after ?? '',
-        reconcilePage,
-      ]);
-      return rows.map(
-        (row): OwnedRuns => ({ sessionId: row.session_id, workflowId: row.workflow_id, owner: row.owner }),
-      );
+      return (await db.query<UnfinishedRow>(unfinishedSql, [after ?? '', reconcilePage])).map(runsOf);
+    },
+    async findUnfinishedOf(sessionId) {
+      const [row] = await db.query<UnfinishedRow>(unfinishedOfSql, [sessionId, 1]);
+      return row === undefined ? null : runsOf(row);
     },
     async findAddress(sessionId) {
       const [row] = await db.query<AddressRow>(addressSql, [sessionId]);
@@ -62,6 +70,13 @@ export function sqlRepairStore(db: Database): RepairStore {
     },
   };
 }
+
+const runsOf = (row: UnfinishedRow): OwnedRuns => ({
+  sessionId: row.session_id,
+  runIds: row.run_ids,
+  workflowId: row.workflow_id,
+  owner: row.owner,
+});
 
 const addressOf = (row: AddressRow): SessionAddress => ({
   id: row.id as SessionId,

@@ -12,12 +12,14 @@ const { PendingActivityState, TaskQueueType } = proto.temporal.api.enums.v1;
 /** For the reconciler: the truth about one execution, or `Unavailable`; never a guess. */
 export function temporalOwnerObserver(client: Client): OwnerObserver {
   return {
-    async isOpen(workflowId, owner) {
+    async executes({ workflowId, owner, runIds }) {
       try {
         const { raw, status } = await callTemporal(client, describeDeadlineMs, () =>
           client.workflow.getHandle(workflowId).describe(),
         );
-        return status.name === 'RUNNING' && raw.workflowExecutionInfo?.firstRunId === owner;
+        if (status.name !== 'RUNNING' || raw.workflowExecutionInfo?.firstRunId !== owner) return false;
+        const pending = new Set(raw.pendingActivities?.map(({ activityId }) => activityId));
+        return runIds.every((runId) => pending.has(runId));
       } catch (thrown) {
         if (thrown instanceof WorkflowNotFoundError) return false;
         throw thrown instanceof Unavailable ? thrown : new Unavailable('temporal', thrown);

@@ -1,4 +1,7 @@
 /** The reconciler repairs what Temporal has forgotten, without any request, and finds nothing where all is well. */
+import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/storage/database.ts';
 import { openPostgres } from '../../src/storage/postgres.ts';
@@ -66,6 +69,34 @@ describe.concurrent('the reconciler', () => {
   });
 
   healTest(
+    'has a run executed that began after the moment to which the store was set back',
+    async ({ temporal, server, tasks, database }) => {
+      const { body } = await server.api.create({ externalId: 'set back' });
+      await vi.waitFor(() => expect(tasks.of(body.id)).toHaveLength(1), inTime);
+      await server.api.cancel(body.runId);
+      await server.api.runWhen(body.runId, (run) => run.isCompleted);
+      const copy = await mkdtemp(join(tmpdir(), 'perdure-set-back-'));
+      await temporal.kill();
+      await copyStore(temporal.dataDir, copy);
+      await temporal.restart();
+      const next = await vi.waitFor(async () => {
+        const answer = await server.api.create({ externalId: 'set back' });
+        expect(answer.status).toBe(200);
+        return answer;
+      }, inTime);
+      await vi.waitFor(() => expect(tasks.of(body.id)).toHaveLength(2), inTime);
+      await temporal.kill();
+      await copyStore(copy, temporal.dataDir);
+      await temporal.restart();
+      await vi.waitFor(() => expect(tasks.of(body.id).map((each) => each.runNumber)).toEqual([1, 2, 2]), inTime);
+      await server.api.cancel(next.body.runId);
+      expect(await server.api.runWhen(next.body.runId, (run) => run.isCompleted)).toMatchObject({ status: 'CANCELED' });
+      expect(brokenInvariants(await rowsOf(database, body.id))).toEqual([]);
+      await rm(copy, { recursive: true });
+    },
+  );
+
+  healTest(
     'wakes for a flagged record, and writes an overdue expiry down',
     async ({ operator, server, tasks, database }) => {
       const [woken, overdue] = await Promise.all(
@@ -100,6 +131,15 @@ describe.concurrent('the reconciler', () => {
     expect(running.map(({ body }) => body.status)).toEqual(running.map(() => 'EXECUTING'));
   });
 });
+
+/** Of a server that does not run. */
+async function copyStore(from: string, to: string): Promise<void> {
+  for (const suffix of ['', '-wal', '-shm']) {
+    const name = `temporal.db${suffix}`;
+    await rm(join(to, name), { force: true });
+    if ((await readdir(from)).includes(name)) await copyFile(join(from, name), join(to, name));
+  }
+}
 
 /** What the newest fourteen rounds found. */
 async function roundsOf({ client }: TestTemporal): Promise<unknown[]> {
