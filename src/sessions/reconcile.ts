@@ -2,7 +2,6 @@
  * Compares rows with Temporal and orders what is missing, by signal-with-start. While Temporal keeps its store it finds
  * nothing: correctness does not rest on it. Each order is decided again under the gate, so a wrong guess changes nothing.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Unavailable } from '../domain/failure.ts';
 import type { SessionId } from '../domain/ids.ts';
 import { orphanConfirmMs, reconcilePage } from '../domain/limits.ts';
@@ -33,7 +32,7 @@ export async function reconcile(deps: ReconcileDeps, cursor: SessionId | null): 
 async function orphansOf(deps: ReconcileDeps, page: readonly OwnedRuns[]): Promise<SessionId[]> {
   const suspects: SessionId[] = [];
   for (const runs of page) if (await isOrphan(deps.owners, runs)) suspects.push(runs.sessionId);
-  if (suspects.length > 0) await sleep(orphanConfirmMs);
+  if (suspects.length > 0) await aMoment();
   const orphans: SessionId[] = [];
   for (const sessionId of suspects) {
     const runs = await deps.repairs.findUnfinishedOf(sessionId);
@@ -41,6 +40,8 @@ async function orphansOf(deps: ReconcileDeps, page: readonly OwnedRuns[]): Promi
   }
   return orphans;
 }
+
+const aMoment = () => new Promise<void>((resolve) => void setTimeout(resolve, orphanConfirmMs));
 
 /** What Temporal cannot say in time is no reason to act: the next round asks again. */
 async function isOrphan(owners: OwnerObserver, runs: OwnedRuns): Promise<boolean> {
