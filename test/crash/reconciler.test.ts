@@ -6,42 +6,56 @@ import { describe, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/storage/database.ts';
 import { openPostgres } from '../../src/storage/postgres.ts';
 import type { PrivateTemporal } from '../harness/private-temporal.ts';
-import { openSite, startTestServer, type TestServer } from '../harness/server.ts';
+import { openSite, type Site, startTestServer, type TestServer } from '../harness/server.ts';
 import { startTestTasks, type TestTasks } from '../harness/tasks.ts';
 import { connectTo, startPrivateTemporal, type TestTemporal } from '../harness/temporal.ts';
 import { brokenInvariants, rowsOf } from '../storage/lifecycle.ts';
 
-interface Healed {
+interface Engines {
   readonly temporal: PrivateTemporal;
+  readonly site: Site;
+  readonly database: Database;
+}
+
+interface Processes {
   readonly operator: TestTemporal;
   readonly server: TestServer;
   readonly tasks: TestTasks;
-  readonly database: Database;
 }
 
 const inTime = { timeout: 60_000, interval: 100 };
 
-/** One round a second, so that a test sees several. */
-function healTest(name: string, tell: (parts: Healed) => Promise<void>): void {
+function engineTest(name: string, tell: (engines: Engines) => Promise<void>): void {
   test(name, { timeout: 120_000 }, async () => {
     const temporal = await startPrivateTemporal();
     const site = await openSite({ temporalAddress: temporal.address });
-    const server = await startTestServer({ site, environment: { RECONCILE_SECONDS: '1' } });
-    const tasks = await startTestTasks({ site, server });
-    const operator = await connectTo(temporal.address);
     const database = openPostgres({ url: site.databaseUrl, poolSize: 2, onProblem: () => undefined });
     try {
-      await tell({ temporal, operator, server, tasks, database });
+      await tell({ temporal, site, database });
     } finally {
-      await tasks.stop();
-      await server.stop();
       await database.close();
-      await operator.close();
       await site.remove();
       await temporal.stop();
     }
   });
 }
+
+/** One round a second, so that a test sees several. */
+async function whileServed({ temporal, site }: Engines, act: (processes: Processes) => Promise<void>): Promise<void> {
+  const server = await startTestServer({ site, environment: { RECONCILE_SECONDS: '1' } });
+  const tasks = await startTestTasks({ site, server });
+  const operator = await connectTo(temporal.address);
+  try {
+    await act({ server, tasks, operator });
+  } finally {
+    await tasks.stop();
+    await server.stop();
+    await operator.close();
+  }
+}
+
+const healTest = (name: string, tell: (parts: Engines & Processes) => Promise<void>): void =>
+  engineTest(name, (engines) => whileServed(engines, (processes) => tell({ ...engines, ...processes })));
 
 describe.concurrent('the reconciler', () => {
   healTest(
@@ -68,33 +82,35 @@ describe.concurrent('the reconciler', () => {
     }, inTime);
   });
 
-  healTest(
-    'has a run executed that began after the moment to which the store was set back',
-    async ({ temporal, server, tasks, database }) => {
+  engineTest('has a run executed that began after the moment to which the store was set back', async (engines) => {
+    const { temporal, database } = engines;
+    const copy = await mkdtemp(join(tmpdir(), 'perdure-set-back-'));
+    await whileServed(engines, async ({ server, tasks }) => {
       const { body } = await server.api.create({ externalId: 'set back' });
       await vi.waitFor(() => expect(tasks.of(body.id)).toHaveLength(1), inTime);
       await server.api.cancel(body.runId);
       await server.api.runWhen(body.runId, (run) => run.isCompleted);
-      const copy = await mkdtemp(join(tmpdir(), 'perdure-set-back-'));
-      await temporal.kill();
-      await copyStore(temporal.dataDir, copy);
-      await temporal.restart();
-      const next = await vi.waitFor(async () => {
-        const answer = await server.api.create({ externalId: 'set back' });
-        expect(answer.status).toBe(200);
-        return answer;
-      }, inTime);
-      await vi.waitFor(() => expect(tasks.of(body.id)).toHaveLength(2), inTime);
-      await temporal.kill();
-      await copyStore(copy, temporal.dataDir);
-      await temporal.restart();
-      await vi.waitFor(() => expect(tasks.of(body.id).map((each) => each.runNumber)).toEqual([1, 2, 2]), inTime);
-      await server.api.cancel(next.body.runId);
-      expect(await server.api.runWhen(next.body.runId, (run) => run.isCompleted)).toMatchObject({ status: 'CANCELED' });
+    });
+    await temporal.kill();
+    await copyStore(temporal.dataDir, copy);
+    await temporal.restart();
+    await whileServed(engines, async ({ server, tasks }) => {
+      const { body } = await server.api.create({ externalId: 'set back' });
+      await vi.waitFor(() => expect(tasks.of(body.id).map((each) => each.runNumber)).toEqual([2]), inTime);
+    });
+    await temporal.kill();
+    await copyStore(copy, temporal.dataDir);
+    await temporal.restart();
+    await whileServed(engines, async ({ server, tasks }) => {
+      const { body } = await server.api.session('set back');
+      await vi.waitFor(() => expect(tasks.of(body.id).map((each) => each.runNumber)).toEqual([2]), inTime);
+      await server.api.cancel(body.currentRunId);
+      const run = await server.api.runWhen(body.currentRunId, ({ isCompleted }) => isCompleted);
+      expect(run).toMatchObject({ status: 'CANCELED' });
       expect(brokenInvariants(await rowsOf(database, body.id))).toEqual([]);
-      await rm(copy, { recursive: true });
-    },
-  );
+    });
+    await rm(copy, { recursive: true });
+  });
 
   healTest(
     'wakes for a flagged record, and writes an overdue expiry down',

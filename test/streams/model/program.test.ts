@@ -71,13 +71,13 @@ describeEachDatabase('any program of callers', (suite) => {
 
     test('answers reads from before the last append', async () => {
       const spoil = (process: StreamProcess): StreamProcess => {
-        let last = process.read('in', 0);
+        let last: Awaited<ReturnType<StreamProcess['read']>> | null = null;
         return {
           ...process,
           async read(stream, from) {
-            const stale = await last;
-            last = process.read(stream, from);
-            return stale.next === 1 ? stale : process.read(stream, from);
+            const [stale, fresh] = [last, await process.read(stream, from)];
+            last = fresh;
+            return stale?.next === 1 ? stale : fresh;
           },
         };
       };
