@@ -1,11 +1,11 @@
 /** Sees to it that a namespace knows the attributes which every session's workflow is started with. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isGrpcServiceError } from '@temporalio/client';
 import type { temporal } from '@temporalio/proto';
 import proto from '@temporalio/proto';
 import type { NativeConnection } from '@temporalio/worker';
 import { sessionSearchAttributeKeys } from '../../workflows/search-attributes.ts';
 import { callTemporal } from './connect.ts';
+import { invalidArgument, isRefusal } from './refusal.ts';
 
 type IndexedValueType = temporal.api.enums.v1.IndexedValueType;
 
@@ -110,13 +110,9 @@ async function canSearch(connection: NativeConnection, namespace: string): Promi
 }
 
 /** Codes of gRPC. */
-const invalidArgument = [3];
 const notFound = [5];
 /** Permission denied, unimplemented, unauthenticated. */
 const forbidden = [7, 12, 16];
-
-const isRefusal = (thrown: unknown, codes: readonly number[]): boolean =>
-  isGrpcServiceError(thrown) && codes.includes(thrown.code);
 
 function forbiddenMessage(namespace: string, missing: readonly SearchAttributeType[]): string {
   const wanted = missing.map(({ name, cliType }) => `${name} (${cliType})`).join(', ');

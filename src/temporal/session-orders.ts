@@ -1,5 +1,5 @@
 /** Orders to a session's workflow: an eager start, or a signal that starts the workflow again if it was lost. */
-import { type Client, isGrpcServiceError } from '@temporalio/client';
+import type { Client } from '@temporalio/client';
 import {
   type SearchAttributePair,
   type SignalDefinition,
@@ -26,6 +26,7 @@ import { orderDeadlineMs, workflowTaskTimeoutMs } from '../domain/limits.ts';
 import type { SessionAddress, SessionOrders, StartOrder } from '../sessions/ports.ts';
 import { callTemporal } from './connect.ts';
 import type { LocalWorker } from './local-worker.ts';
+import { invalidArgument, isRefusal } from './refusal.ts';
 
 /** Session workflows of all environments; tasks have queues of their own. */
 export const sessionTaskQueue = 'perdure/sessions';
@@ -66,7 +67,7 @@ export function temporalSessionOrders(deps: SessionOrdersDeps): SessionOrders {
     try {
       await startWith(order, { policies, attributes });
     } catch (thrown) {
-      if (attributes.length === 0 || !causedBy(thrown, invalidArgument)) throw thrown;
+      if (attributes.length === 0 || !isRefusal(thrown, invalidArgument)) throw thrown;
       await startWith(order, { policies, attributes: [] });
       localWorker?.startsWithout();
     }
@@ -142,17 +143,9 @@ async function send(client: Client, call: () => Promise<unknown>): Promise<void>
   try {
     await callTemporal(client, orderDeadlineMs, call);
   } catch (thrown) {
-    throw causedBy(thrown, transient) ? new Unavailable('temporal', thrown) : thrown;
+    throw isRefusal(thrown, transient) ? new Unavailable('temporal', thrown) : thrown;
   }
 }
 
 /** gRPC codes of a server that is away, overloaded, or too slow. */
-const transient: ReadonlySet<number> = new Set([1, 4, 8, 10, 13, 14]);
-const invalidArgument: ReadonlySet<number> = new Set([3]);
-
-function causedBy(thrown: unknown, codes: ReadonlySet<number>): boolean {
-  for (let cause = thrown, depth = 0; cause instanceof Error && depth < 5; cause = cause.cause, depth += 1) {
-    if (isGrpcServiceError(cause)) return codes.has(cause.code);
-  }
-  return false;
-}
+const transient = [1, 4, 8, 10, 13, 14];

@@ -1,6 +1,5 @@
 /** The reconciler repairs what Temporal has forgotten, without any request, and finds nothing where all is well. */
 import { copyFile, mkdtemp, readdir, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test, vi } from 'vitest';
 import type { Database } from '../../src/storage/database.ts';
@@ -84,7 +83,7 @@ describe.concurrent('the reconciler', () => {
 
   engineTest('has a run executed that began after the moment to which the store was set back', async (engines) => {
     const { temporal, database } = engines;
-    const copy = await mkdtemp(join(tmpdir(), 'perdure-set-back-'));
+    const copy = await mkdtemp(join(temporal.dataDir, 'copy-'));
     await whileServed(engines, async ({ server, tasks }) => {
       const { body } = await server.api.create({ externalId: 'set back' });
       await vi.waitFor(() => expect(tasks.of(body.id)).toHaveLength(1), inTime);
@@ -109,7 +108,6 @@ describe.concurrent('the reconciler', () => {
       expect(run).toMatchObject({ status: 'CANCELED' });
       expect(brokenInvariants(await rowsOf(database, body.id))).toEqual([]);
     });
-    await rm(copy, { recursive: true });
   });
 
   healTest(
